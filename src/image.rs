@@ -1,0 +1,55 @@
+//! An image: its numbers, where they are, what they mean, and how they came about.
+
+use ndarray::Array3;
+
+use crate::geometry::{Grid, LengthUnit};
+
+/// What an image's values are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Quantity {
+    /// Linear attenuation, per length unit (mm⁻¹, or per cell).
+    Attenuation(LengthUnit),
+    /// CT numbers, in Hounsfield units, relative to a water attenuation in mm⁻¹.
+    Hounsfield {
+        /// Attenuation of water, mm⁻¹, if it is known.
+        mu_water: Option<f64>,
+    },
+    /// Numbers of unknown meaning, as a bare array file holds.
+    Unknown,
+}
+
+impl Quantity {
+    /// The unit's name, such as `mm⁻¹` or `HU`.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Attenuation(LengthUnit::Millimetre) => "mm⁻¹",
+            Self::Attenuation(LengthUnit::Cell) => "cell⁻¹",
+            Self::Hounsfield { .. } => "HU",
+            Self::Unknown => "arbitrary",
+        }
+    }
+}
+
+/// Values `[z, y, x]` on a grid.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Image {
+    /// The values, `[z, y, x]`.
+    pub values: Array3<f32>,
+    /// Where the voxels are.
+    pub grid: Grid,
+    /// What lengths of the grid are measured in.
+    pub unit: LengthUnit,
+    /// What the values are.
+    pub quantity: Quantity,
+    /// What made the image, one line, for file headers: method, filter, version. Never anything about a patient.
+    pub provenance: String,
+}
+
+impl Image {
+    /// Attenuation in mm⁻¹ turned into Hounsfield units: 1000·(μ − μ_water)/μ_water.
+    pub fn to_hounsfield(mut self, mu_water: f64) -> Self {
+        self.values.mapv_inplace(|mu| (1000.0 * (f64::from(mu) / mu_water - 1.0)) as f32);
+        self.quantity = Quantity::Hounsfield { mu_water: Some(mu_water) };
+        self
+    }
+}

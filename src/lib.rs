@@ -1,0 +1,13 @@
+//! Rushlight reconstructs clear pictures from little light.
+#![warn(missing_docs)]
+
+pub mod error;
+pub mod monitor;
+pub mod units;
+
+pub mod geometry;
+
+pub mod image;
+pub mod scan;
+
+pub use error::{Error, Result};

@@ -1,0 +1,34 @@
+//! A scan: measured numbers, their geometry, their units; and the way from raw counts to line integrals.
+
+use ndarray::Array3;
+
+use crate::{
+    error::{Error, Result, check_finite},
+    geometry::Geometry,
+};
+
+/// Line integrals (−ln of the transmission, dimensionless) and where their rays ran.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scan {
+    /// `[view, row, column]`.
+    pub projections: Array3<f32>,
+    /// One entry a view.
+    pub geometry: Geometry,
+}
+
+impl Scan {
+    /// Puts numbers and geometry together; refuses what does not fit, or is not finite.
+    pub fn new(projections: Array3<f32>, geometry: Geometry) -> Result<Self> {
+        geometry.check()?;
+        if projections.shape() != geometry.shape() {
+            return Err(Error::Scan(format!(
+                "the projections are {:?} [view, row, column], the geometry says {:?}",
+                projections.shape(),
+                geometry.shape()
+            )));
+        }
+        let projections = projections.as_standard_layout().into_owned();
+        check_finite("the scan", projections.shape(), projections.as_slice().unwrap_or_default())?;
+        Ok(Self { projections, geometry })
+    }
+}

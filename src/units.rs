@@ -1,0 +1,138 @@
+//! Quantities with their units, as flags and files write them; inside, lengths are mm, angles radians, attenuation mm⁻¹.
+
+use crate::error::{Error, Result};
+
+/// Splits `12.5mm` into its number and its unit.
+fn split(text: &str) -> Option<(f64, &str)> {
+    let text = text.trim();
+    // The unit begins where no prefix of the text is a longer number: 'e' may belong to either.
+    let end = (1..=text.len()).rev().find(|&end| text.is_char_boundary(end) && text[..end].parse::<f64>().is_ok())?;
+    let number: f64 = text[..end].parse().ok()?;
+    number.is_finite().then(|| (number, text[end..].trim()))
+}
+
+fn parse(text: &str, expected: &'static str, factor: impl Fn(&str) -> Option<f64>) -> Result<f64> {
+    split(text)
+        .and_then(|(number, unit)| Some(number * factor(unit)?))
+        .ok_or_else(|| Error::Quantity { text: text.to_string(), expected })
+}
+
+fn length_factor(unit: &str) -> Option<f64> {
+    Some(match unit {
+        "nm" => 1e-6,
+        "um" | "µm" | "μm" => 1e-3,
+        "mm" => 1.0,
+        "cm" => 10.0,
+        "m" => 1000.0,
+        _ => return None,
+    })
+}
+
+fn angle_factor(unit: &str) -> Option<f64> {
+    Some(match unit {
+        "deg" | "°" => std::f64::consts::PI / 180.0,
+        "rad" => 1.0,
+        _ => return None,
+    })
+}
+
+/// A length such as `0.5mm`, in mm. Units: nm, um, mm, cm, m.
+pub fn length(text: &str) -> Result<f64> {
+    parse(text, "a length with its unit, such as 0.5mm (nm, um, mm, cm, m)", length_factor)
+}
+
+/// An angle such as `90deg` or `1.57rad`, in radians.
+pub fn angle(text: &str) -> Result<f64> {
+    parse(text, "an angle with its unit, such as 90deg or 1.57rad", angle_factor)
+}
+
+/// An attenuation such as `0.0192/mm`, in mm⁻¹.
+pub fn attenuation(text: &str) -> Result<f64> {
+    parse(text, "an attenuation with its unit, such as 0.0192/mm or 0.192/cm", |unit| {
+        Some(1.0 / length_factor(unit.strip_prefix('/')?.trim())?)
+    })
+}
+
+/// Radians per unit `deg` or `rad`, as `--angle-unit` names them.
+pub fn angle_unit(text: &str) -> Result<f64> {
+    angle_factor(text).ok_or_else(|| Error::Quantity { text: text.to_string(), expected: "an angle unit: deg or rad" })
+}
+
+/// Evenly spaced angles: `0..180deg` leaves the end out, `0..=180deg` takes it in, `360..0deg` runs clockwise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AngleRange {
+    /// First angle, radians.
+    pub start: f64,
+    /// Last angle (or the one after the last), radians.
+    pub end: f64,
+    /// Whether `end` is an angle of the list.
+    pub inclusive: bool,
+}
+
+impl AngleRange {
+    /// `views` angles in radians.
+    pub fn angles(&self, views: usize) -> Vec<f64> {
+        let intervals = if self.inclusive { views.saturating_sub(1).max(1) } else { views.max(1) };
+        (0..views).map(|i| self.start + (self.end - self.start) * i as f64 / intervals as f64).collect()
+    }
+}
+
+impl std::str::FromStr for AngleRange {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let expected = "an angle range with its unit, such as 0..180deg, 360..0deg or 0..=3.14rad";
+        let wrong = || Error::Quantity { text: text.to_string(), expected };
+        let (start, rest) = text.split_once("..").ok_or_else(wrong)?;
+        let inclusive = rest.starts_with('=');
+        let (end, unit) = split(rest.trim_start_matches('=')).ok_or_else(wrong)?;
+        let factor = angle_factor(unit).ok_or_else(wrong)?;
+        // The unit may stand once, at the end, or on both sides.
+        let start = match split(start).ok_or_else(wrong)? {
+            (number, "") => number * factor,
+            (number, unit) => number * angle_factor(unit).ok_or_else(wrong)?,
+        };
+        if start == end * factor {
+            return Err(wrong());
+        }
+        Ok(Self { start, end: end * factor, inclusive })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::f64::consts::PI;
+
+    #[test]
+    fn lengths_carry_their_unit() {
+        assert_eq!(length("0.5mm").unwrap(), 0.5);
+        assert_eq!(length("1.5 cm").unwrap(), 15.0);
+        assert_eq!(length("1e-3m").unwrap(), 1.0);
+        assert_eq!(length("-3mm").unwrap(), -3.0);
+        for wrong in ["0.5", "mm", "", "1 in", "nanmm", "infmm", "1mmm"] {
+            assert!(length(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn attenuations_are_per_millimetre() {
+        assert!((attenuation("0.192/cm").unwrap() - 0.0192).abs() < 1e-15);
+        assert!(attenuation("0.0192mm").is_err());
+    }
+
+    #[test]
+    fn ranges_are_end_exclusive_unless_they_say_otherwise() {
+        let range: AngleRange = "0..180deg".parse().unwrap();
+        assert_eq!(range.angles(2), [0.0, PI / 2.0]);
+        let range: AngleRange = "360..0deg".parse().unwrap();
+        assert!((range.angles(4)[1] - 1.5 * PI).abs() < 1e-12);
+        let range: AngleRange = "0..=180deg".parse().unwrap();
+        assert_eq!(range.angles(2), [0.0, PI]);
+        let range: AngleRange = "-90..90deg".parse().unwrap();
+        assert_eq!(range.angles(1), [-PI / 2.0]);
+        for wrong in ["0..180", "0-180deg", "..180deg", "5..5deg", "0..mm"] {
+            assert!(wrong.parse::<AngleRange>().is_err(), "{wrong}");
+        }
+    }
+}
