@@ -10,4 +10,8 @@ pub mod geometry;
 pub mod image;
 pub mod scan;
 
+pub mod io;
+pub mod phantom;
+pub mod quality;
+
 pub use error::{Error, Result};

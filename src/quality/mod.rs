@@ -1,0 +1,1 @@
+//! How good an image is: figures that are defined in the literature, each with its source.
