@@ -5,7 +5,12 @@ pub mod error;
 pub mod monitor;
 pub mod units;
 
+pub mod device;
 pub mod geometry;
+
+pub mod kernels;
+
+pub mod operators;
 
 pub mod image;
 pub mod scan;

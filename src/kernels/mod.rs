@@ -1,0 +1,22 @@
+//! The kernels: each one computation, as `NAME.rs` here and `NAME.wgsl` in `shaders/`.
+
+use crate::device::Kernel;
+
+/// Is shown every kernel in turn: the way that tests and benches reach all of them.
+pub trait Visitor {
+    /// Called once a kernel.
+    fn visit<K: Kernel>(&mut self);
+}
+
+/// The one list: declares the modules and `for_each`.
+macro_rules! kernels {
+    ($($module:ident :: $kernel:ident),* $(,)?) => {
+        $(pub mod $module; pub use $module::$kernel;)*
+        /// Shows `visitor` every kernel.
+        pub fn for_each(visitor: &mut impl Visitor) {
+            $(visitor.visit::<$kernel>();)*
+        }
+    };
+}
+
+kernels! {}

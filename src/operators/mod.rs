@@ -1,0 +1,15 @@
+//! Linear operators between arrays on a device, and the passes of direct methods.
+
+use crate::{device::Array, error::Result};
+
+/// A linear map A between arrays. Shapes are checked where operators are put together, not here.
+pub trait LinearOperator {
+    /// Shape of x.
+    fn domain(&self) -> &[usize];
+    /// Shape of A x.
+    fn range(&self) -> &[usize];
+    /// y ← A x.
+    fn forward(&self, x: &Array, y: &mut Array) -> Result<()>;
+    /// x ← Aᵀ y, with Re⟨·,·⟩ where pairs of reals are complex numbers.
+    fn adjoint(&self, y: &Array, x: &mut Array) -> Result<()>;
+}
