@@ -61,6 +61,20 @@ impl View {
         Ray { origin: cell, direction: unit(direction) }
     }
 
+    /// The same view of a detector whose first cell is centred at (`row`, `column`) of this one, with cells `size` (rows,
+    /// columns) times as large.
+    pub fn from_cell(&self, row: f64, column: f64, size: [f64; 2]) -> Self {
+        let before = self.cell(row, column - 0.5);
+        let chord = add(self.cell(row, column + 0.5), -1.0, before);
+        let width = norm(self.column_step) * size[1] / norm(chord);
+        Self {
+            first_cell: self.cell(row, column),
+            column_step: add([0.0; 3], width, chord),
+            row_step: add([0.0; 3], size[0], self.row_step),
+            ..*self
+        }
+    }
+
     /// What makes this view impossible, if anything does.
     pub(super) fn check(&self) -> Result<(), String> {
         let numbers = self.source.iter().chain(&self.first_cell).chain(&self.column_step).chain(&self.row_step);

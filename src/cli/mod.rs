@@ -1,0 +1,127 @@
+//! The command line: verbs first, each in its own file. Results go to standard output, what is said on the way to
+//! standard error; exit code 0, 1 for what the world did wrong, 2 for wrong usage, 130 when interrupted.
+
+mod geometry;
+mod report;
+
+use std::{process::ExitCode, sync::atomic::AtomicBool};
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use rushlight::{
+    Error, Result,
+    device::{Choice, Device},
+};
+
+/// Set by Ctrl-C: long work stops at its next check.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// The one list: declares the verbs' modules and builds the subcommands.
+macro_rules! verbs {
+    ($($(#[$meta:meta])* $verb:ident :: $variant:ident),* $(,)?) => {
+        $(mod $verb;)*
+
+        #[derive(Debug, Subcommand)]
+        enum Verb {
+            $($(#[$meta])* #[command(after_long_help = $verb::EXAMPLES)] $variant($verb::Flags),)*
+        }
+
+        impl Verb {
+            fn run(self, global: &Global) -> Result<()> {
+                match self {
+                    $(Self::$variant(flags) => $verb::run(flags, global),)*
+                }
+            }
+        }
+    };
+}
+
+verbs! {
+    /// Reconstruct an image from a scan
+    recon::Recon,
+    /// Scan a phantom: exact projections, with or without noise
+    scan::Scan,
+    /// Draw a phantom, area-sampled
+    phantom::Phantom,
+    /// Compare an image with the truth: RMSE, NRMSE, PSNR, SSIM
+    compare::Compare,
+    /// Show what a file holds, and its geometry in numbers
+    show::Show,
+    /// Write an image or a scan in another format
+    convert::Convert,
+    /// List the devices, and say which one would be used
+    devices::Devices,
+    /// Scan a phantom, reconstruct it, and write pictures and figures; needs no input
+    demo::Demo,
+    /// Print a shell's completion script
+    completions::Completions,
+}
+
+/// Clear pictures from little light: CT reconstruction on any GPU, and on the CPU.
+#[derive(Debug, Parser)]
+#[command(name = "rushlight", version, about, max_term_width = 110)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// Flags of every verb.
+#[derive(Args, Debug)]
+struct Global {
+    /// Where to compute: auto (a hardware GPU, else the CPU), cpu, gpu, part of an adapter's name, or its index
+    #[arg(long, global = true, default_value = "auto", value_name = "DEVICE")]
+    device: Choice,
+    /// Threads on the CPU; all cores by default
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Say nothing but results and errors
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+impl Global {
+    /// Opens the device that was asked for; a remark on the choice goes to standard error.
+    fn open(&self) -> Result<Device> {
+        let (device, why) = self.device.open()?;
+        if device.is_software_gpu() && !self.quiet {
+            eprintln!("rushlight: warning: {why}");
+        }
+        Ok(device)
+    }
+}
+
+/// Runs the command line; the process's exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Some(threads) = cli.global.threads {
+        // Fails only if the pool runs already, and nothing has run yet.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();
+    }
+    if let Err(error) = ctrlc::set_handler(interrupt) {
+        eprintln!("rushlight: warning: Ctrl-C cannot be caught: {error}");
+    }
+    match cli.verb.run(&cli.global) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Error::Interrupted) => {
+            eprintln!("rushlight: {}", Error::Interrupted);
+            ExitCode::from(130)
+        }
+        Err(error) => {
+            eprintln!("rushlight: error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The first Ctrl-C asks; a second one does not wait.
+fn interrupt() {
+    if INTERRUPTED.swap(true, std::sync::atomic::Ordering::Relaxed) {
+        std::process::exit(130);
+    }
+}
+
+/// The command as clap knows it, for completions.
+fn command() -> clap::Command {
+    Cli::command()
+}

@@ -1,0 +1,269 @@
+//! `rushlight recon`: a scan file becomes an image file.
+
+use std::{ops::Range, path::PathBuf};
+
+use clap::{Args, ValueEnum};
+use rushlight::{
+    Error, Result,
+    device::Device,
+    geometry::{Circular, Geometry, LengthUnit, add},
+    io::{self, Reading, Recording},
+    monitor::Monitor,
+    recipes::{
+        self, Recipe,
+        fbp::{Fbp, Filter},
+    },
+    scan::{
+        Scan,
+        center,
+        counts::{Counts, Correction},
+        selection::Selection,
+    },
+    units,
+};
+use serde_json::json;
+
+use super::{
+    Global,
+    geometry::{Center, Description, GeometryFlags},
+    grid::GridFlags,
+    output::OutputFlags,
+    report::{Report, describe},
+};
+
+pub const EXAMPLES: &str = "Examples:
+  rushlight recon scan.h5 -o image.npy
+  rushlight recon scan.h5 --filter hann --cutoff 0.8 --size 512 --voxel 0.5mm --mu-water 0.0192/mm -o image.dcm
+  rushlight recon sino.npy --geometry parallel --angles 0..180deg --cell 1mm -o image.npy
+  rushlight recon sino.npy --geometry fan --angles 0..360deg --cell 1.5mm \\
+      --source-origin 1024mm --source-detector 1536mm --size 512 --voxel 1mm -o image.tif
+  rushlight recon sino.npy --geometry scan.toml --angles angles.npy --angle-unit rad -o image.nii
+  rushlight recon tooth.h5 --center auto -o tooth.tif
+  rushlight recon data.mat:/CtDataLimited/sinogram --geometry fan ... -o disc.png";
+
+/// What a bare array of numbers is.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Numbers {
+    /// −ln of the transmission
+    LineIntegrals,
+    /// Detector counts, with --flat and --dark
+    Counts,
+}
+
+#[derive(Args, Debug)]
+pub struct Flags {
+    /// The scan: npy, npz:/key, TIFF (a file or a folder), HDF5 (DXchange, or file.h5:/path), MATLAB (file.mat:/path)
+    #[arg(value_name = "SCAN")]
+    input: PathBuf,
+    /// The method
+    #[arg(long, default_value = "fbp", value_parser = recipes::ALL.to_vec())]
+    method: String,
+    #[command(flatten)]
+    fbp: FbpFlags,
+    #[command(flatten)]
+    geometry: GeometryFlags,
+    #[command(flatten)]
+    grid: GridFlags,
+    #[command(flatten)]
+    selection: SelectionFlags,
+    #[command(flatten)]
+    counts: CountsFlags,
+    #[command(flatten)]
+    output: OutputFlags,
+    /// Write Hounsfield units, with this attenuation of water, such as 0.0192/mm
+    #[arg(long, value_name = "ATTENUATION", value_parser = units::attenuation, help_heading = "Output")]
+    mu_water: Option<f64>,
+    /// Print device, seconds by step, shapes and files as one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Filtered backprojection")]
+struct FbpFlags {
+    /// Window on the ramp
+    #[arg(long, default_value = "ram-lak", value_parser = Filter::ALL.map(|(name, _)| name).to_vec())]
+    filter: String,
+    /// Cut-off, as a fraction of the Nyquist frequency
+    #[arg(long, value_name = "FRACTION", default_value_t = 1.0)]
+    cutoff: f64,
+    /// Take what lies beyond the detector for nothing, instead of extrapolating it smoothly
+    #[arg(long)]
+    no_extrapolation: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Part of the scan")]
+struct SelectionFlags {
+    /// Detector rows: a..b, end left out
+    #[arg(long, value_name = "A..B", value_parser = range)]
+    rows: Option<Range<usize>>,
+    /// Detector columns: a..b, end left out
+    #[arg(long, value_name = "A..B", value_parser = range)]
+    columns: Option<Range<usize>>,
+    /// Every n-th view
+    #[arg(long, value_name = "N")]
+    every: Option<usize>,
+    /// Average N neighbouring cells
+    #[arg(long, value_name = "N")]
+    bin: Option<usize>,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Raw counts")]
+struct CountsFlags {
+    /// What the numbers of a file that does not say are; line integrals, unless flat fields come with them
+    #[arg(long, value_enum)]
+    numbers: Option<Numbers>,
+    /// Open-beam frames [frame, row, column], if they are in another file
+    #[arg(long, value_name = "FILE")]
+    flat: Option<PathBuf>,
+    /// Frames without beam [frame, row, column], if they are in another file
+    #[arg(long, value_name = "FILE")]
+    dark: Option<PathBuf>,
+    /// Leave dead cells and outliers as they are
+    #[arg(long)]
+    no_repair: bool,
+    /// Ring suppression on the sinogram: sorting (Vo 2018) or off; by default sorting for raw counts
+    #[arg(long, value_name = "METHOD", value_parser = ["sorting", "off"])]
+    stripes: Option<String>,
+}
+
+fn range(text: &str) -> Result<Range<usize>> {
+    let wrong = || Error::Quantity { text: text.into(), expected: "a range such as 10..20" };
+    let (start, end) = text.split_once("..").ok_or_else(wrong)?;
+    Ok(start.parse().map_err(|_| wrong())?..end.parse().map_err(|_| wrong())?)
+}
+
+pub fn run(flags: Flags, global: &Global) -> Result<()> {
+    flags.output.check_image()?;
+    let device = global.open()?;
+    let monitor = global.monitor();
+    let mut notes = Vec::new();
+    let scan = read(&flags, &monitor, &mut notes)?;
+    let grid = flags.grid.for_scan(&scan.geometry)?;
+    let unit = scan.geometry.unit;
+    if unit == LengthUnit::Cell {
+        notes.push("no cell size is known: lengths are in detector cells, values per cell; give --cell for mm".into());
+    }
+    let shape = scan.geometry.shape();
+    let recipe = flags.recipe();
+    let made = recipe.reconstruct(scan, &grid, &device, &monitor)?;
+    notes.extend(made.notes);
+    let image = match (flags.mu_water, unit) {
+        (None, _) => made.image,
+        (Some(mu), LengthUnit::Millimetre) if mu > 0.0 => made.image.to_hounsfield(mu),
+        (Some(mu), LengthUnit::Millimetre) => return Err(Error::Option(format!("--mu-water {mu}/mm must be above 0"))),
+        (Some(_), LengthUnit::Cell) => {
+            return Err(Error::Option("--mu-water needs millimetres; give the cell size with --cell".into()));
+        }
+    };
+    let outputs = flags.output.write_image(&image, &monitor, &mut notes)?;
+    let facts = vec![
+        ("method", json!(flags.method)),
+        ("projections", json!(shape)),
+        ("image", json!(grid.shape)),
+        ("voxel", json!(grid.voxel())),
+        ("unit", json!(image.quantity.unit())),
+    ];
+    Report { verb: "recon", device: Some(&device), monitor: &monitor, notes: &notes, outputs, facts }
+        .print(flags.json, global)
+}
+
+impl Flags {
+    fn recipe(&self) -> Box<dyn Recipe> {
+        let filter = Filter::ALL.iter().find(|(name, _)| *name == self.fbp.filter).map(|(_, filter)| *filter);
+        Box::new(Fbp {
+            filter: filter.unwrap_or_default(),
+            cutoff: self.fbp.cutoff,
+            extrapolate: !self.fbp.no_extrapolation,
+        })
+    }
+}
+
+impl SelectionFlags {
+    fn selection(&self) -> Selection {
+        Selection { every: self.every, rows: self.rows.clone(), columns: self.columns.clone(), bin: self.bin }
+    }
+}
+
+/// The scan in line integrals: file, geometry, part, counts, centre.
+fn read(flags: &Flags, monitor: &Monitor, notes: &mut Vec<String>) -> Result<Scan> {
+    let mut recording = monitor.step("read", 1, || io::read_recording(&flags.input))?;
+    flags.counts.complete(&mut recording)?;
+    let mut geometry = understand(&flags.geometry, &mut recording)?;
+    let shape = geometry.shape();
+    let selection = flags.selection.selection();
+    selection.check(shape)?;
+    selection.of_geometry(&mut geometry);
+    let Recording { data, flat, dark, reading, .. } = recording;
+    let mut projections = selection.of(data, true);
+    rushlight::error::check_finite("the scan", projections.shape(), projections.as_slice().unwrap_or_default())?;
+    monitor.step("correct", 1, || {
+        projections = match reading {
+            Reading::LineIntegrals => projections,
+            Reading::Counts => {
+                let [flat, dark] = [flat, dark].map(|frames| frames.map(|frames| selection.of(frames, false)));
+                let counts = Counts { data: projections, flat, dark };
+                let (line_integrals, report) = counts.line_integrals(&flags.counts.correction())?;
+                notes.extend(report.notes());
+                line_integrals
+            }
+        };
+        Ok(())
+    })?;
+    let mut scan = Scan::new(projections, geometry)?;
+    if flags.geometry.center == Some(Center::Auto) {
+        monitor.step("centre", 1, || find_center(&mut scan, notes))?;
+    }
+    Ok(scan)
+}
+
+/// The geometry from the flags, over what the file knows.
+pub fn understand(flags: &GeometryFlags, recording: &mut Recording) -> Result<Geometry> {
+    let shape = [0, 1, 2].map(|axis| recording.data.shape()[axis]);
+    let known = match recording.geometry.take() {
+        Some(geometry) if !flags.any() => return Ok(geometry),
+        Some(geometry) => Description::of(&geometry)?,
+        None => Description::default().with_angles(recording.angles.take()),
+    };
+    flags.describe(known)?.geometry(shape)
+}
+
+/// Moves the detector so that the rotation axis falls where the projections say it does.
+fn find_center(scan: &mut Scan, notes: &mut Vec<String>) -> Result<()> {
+    let circular = Circular::of(&scan.geometry)?;
+    let found = center::find(&scan.projections, &circular)?;
+    for view in &mut scan.geometry.views {
+        view.first_cell = add(view.first_cell, circular.center - found, view.column_step);
+    }
+    notes.push(format!("rotation axis found at column {found:.2} (Vo 2014)"));
+    Ok(())
+}
+
+impl CountsFlags {
+    /// Adds what the flags give to what the file holds.
+    fn complete(&self, recording: &mut Recording) -> Result<()> {
+        if let Some(path) = &self.flat {
+            recording.flat = Some(io::read_recording(path)?.data);
+        }
+        if let Some(path) = &self.dark {
+            recording.dark = Some(io::read_recording(path)?.data);
+        }
+        recording.reading = match self.numbers {
+            Some(Numbers::Counts) => Reading::Counts,
+            Some(Numbers::LineIntegrals) => Reading::LineIntegrals,
+            None if self.flat.is_some() => Reading::Counts,
+            None => recording.reading,
+        };
+        Ok(())
+    }
+
+    fn correction(&self) -> Correction {
+        Correction {
+            repair: !self.no_repair,
+            stripes: self.stripes.as_deref() != Some("off"),
+            ..Correction::default()
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! `rushlight show`: what a file holds, and its geometry in numbers.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use rushlight::{Error, Result, image::Image, io};
+use serde_json::{Map, json};
+
+use super::{
+    Global,
+    geometry::{self, GeometryFlags},
+    recon,
+    report::{print_line, print_table},
+};
+
+pub const EXAMPLES: &str = "Examples:
+  rushlight show scan.h5
+  rushlight show sino.npy --geometry fan --angles 0..360deg --cell 1.5mm --source-origin 1024mm --source-detector 1536mm
+  rushlight show scan.toml
+  rushlight show image.dcm";
+
+#[derive(Args, Debug)]
+pub struct Flags {
+    /// A scan, an image, or a geometry file such as scan.toml
+    file: PathBuf,
+    #[command(flatten)]
+    geometry: GeometryFlags,
+    /// Print as one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+type Lines = Vec<(&'static str, String)>;
+
+pub fn run(flags: Flags, _global: &Global) -> Result<()> {
+    let lines = understand(&flags)?;
+    if flags.json {
+        let map: Map<_, _> = lines.into_iter().map(|(name, value)| (name.to_string(), json!(value))).collect();
+        return print_line(&serde_json::Value::Object(map).to_string());
+    }
+    print_table(&lines)
+}
+
+fn understand(flags: &Flags) -> Result<Lines> {
+    if flags.file.extension().is_some_and(|extension| extension == "toml") {
+        let description = flags.geometry.describe(geometry::read(&flags.file)?)?;
+        let [views, rows, columns] = description.shape;
+        let views = views.or(description.angle_count());
+        let (Some(views), Some(columns)) = (views, columns) else {
+            return Err(Error::file(&flags.file, "to be shown it must give views (or a list of angles) and columns"));
+        };
+        return geometry::sketch(&description.geometry([views, rows.unwrap_or(1), columns])?);
+    }
+    if io::holds_image(&flags.file)? {
+        return Ok(image(&io::read_image(&flags.file)?));
+    }
+    let mut recording = io::read_recording(&flags.file)?;
+    let mut lines = values(recording.data.iter().copied());
+    lines.insert(0, ("shape", format!("{:?} (view, row, column, if this is a scan)", recording.data.shape())));
+    let frames = |name, frames: &Option<ndarray::Array3<f32>>| frames.as_ref().map(|frames| (name, format!("{:?}", frames.shape())));
+    lines.extend(frames("flat field", &recording.flat));
+    lines.extend(frames("dark field", &recording.dark));
+    lines.push((
+        "numbers",
+        match recording.reading {
+            io::Reading::Counts => "raw counts".into(),
+            io::Reading::LineIntegrals => "line integrals, unless --numbers says otherwise".into(),
+        },
+    ));
+    if recording.geometry.is_none() && recording.angles.is_none() && !flags.geometry.any() {
+        lines.push(("geometry", "not in the file; give flags such as --geometry parallel --angles 0..180deg --cell 1mm".into()));
+        return Ok(lines);
+    }
+    lines.extend(geometry::sketch(&recon::understand(&flags.geometry, &mut recording)?)?);
+    Ok(lines)
+}
+
+fn image(image: &Image) -> Lines {
+    let [dz, dy, dx] = image.grid.voxel();
+    let [x, y, z] = image.grid.first;
+    let unit = image.unit.name();
+    let mut lines = vec![
+        ("shape", format!("{:?} (z, y, x)", image.grid.shape)),
+        ("voxel", format!("{dz:.6} × {dy:.6} × {dx:.6} {unit} (z, y, x)")),
+        ("first voxel", format!("{x:.6}, {y:.6}, {z:.6} {unit} (x, y, z)")),
+        ("values in", image.quantity.unit().into()),
+    ];
+    lines.extend(values(image.values.iter().copied()));
+    lines
+}
+
+/// Least, mean and greatest value, and how many are none.
+fn values(numbers: impl Iterator<Item = f32>) -> Lines {
+    let (mut low, mut high, mut sum, mut count, mut bad) = (f32::MAX, f32::MIN, 0.0, 0_usize, 0_usize);
+    for number in numbers {
+        if !number.is_finite() {
+            bad += 1;
+            continue;
+        }
+        (low, high) = (low.min(number), high.max(number));
+        sum += f64::from(number);
+        count += 1;
+    }
+    let mut lines = Vec::new();
+    if count > 0 {
+        lines.push(("values", format!("{low} to {high}, mean {:.6}", sum / count as f64)));
+    }
+    if bad > 0 {
+        lines.push(("not finite", format!("{bad} values are NaN or infinite")));
+    }
+    lines
+}

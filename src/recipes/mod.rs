@@ -1,0 +1,43 @@
+//! Recipes: what a user asks for by name. Each turns a scan into an image.
+
+use ndarray::Array3;
+
+use crate::{
+    device::Device,
+    error::Result,
+    geometry::Grid,
+    image::Image,
+    monitor::Monitor,
+    scan::Scan,
+};
+
+/// What a recipe made, and how.
+#[derive(Clone, Debug)]
+pub struct Reconstruction {
+    /// The image.
+    pub image: Image,
+    /// What was decided on the way, one sentence each, for the report.
+    pub notes: Vec<String>,
+}
+
+/// A way from a scan to an image.
+pub trait Recipe {
+    /// Reconstructs `scan` on `grid`.
+    fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction>;
+}
+
+/// The one list: declares the modules and the names that `--method` takes.
+macro_rules! recipes {
+    ($($name:literal => $module:ident),* $(,)?) => {
+        $(pub mod $module;)*
+        /// Names of the recipes.
+        pub const ALL: &[&str] = &[$($name),*];
+    };
+}
+
+recipes! { "fbp" => fbp }
+
+/// Values of an image, from the lines of a device array.
+fn volume(shape: [usize; 3], values: Vec<f32>) -> Array3<f32> {
+    Array3::from_shape_vec(shape, values).expect("the image array has the grid's shape")
+}
