@@ -3,6 +3,7 @@
 
 pub mod error;
 pub mod monitor;
+pub mod random;
 pub mod units;
 
 pub mod device;

@@ -1,5 +1,7 @@
 //! A scan: measured numbers, their geometry, their units; and the way from raw counts to line integrals.
 
+pub mod noise;
+
 use ndarray::Array3;
 
 use crate::{

@@ -1,1 +1,0 @@
-//! Shapes with closed-form line integrals: phantom descriptions, their rasters and their exact sinograms.
