@@ -8,6 +8,7 @@
 //! it. Nothing that could name a patient is read, so nothing can be passed on.
 
 mod description;
+mod dicom_ct;
 mod dxchange;
 mod numbers;
 mod output;
