@@ -1,0 +1,213 @@
+//! DICOM (PS3.3, CT Image IOD, A.3): reads grey slices of one file or of a series in a folder; writing is in
+//! [`dicom_ct`](super::dicom_ct).
+//!
+//! Only the tags named in this file are looked at. None of them says anything of a patient, and no message repeats what
+//! a file holds but numbers, so neither names nor private tags can pass through.
+
+use dicom_core::Tag;
+use dicom_dictionary_std::tags;
+use dicom_object::{DefaultDicomObject, OpenFileOptions, file::ReadPreamble};
+use dicom_pixeldata::PixelDecoder;
+use ndarray::{Array3, s};
+
+use super::{
+    Format,
+    description::understand,
+    dicom_ct,
+    numbers::Values,
+    place::{Place, unfolded_limit},
+};
+use crate::{
+    error::Result,
+    geometry::{Grid, LengthUnit, add, cross, dot, norm},
+    image::{Image, Quantity},
+};
+
+pub(super) const FORMAT: Format = Format {
+    name: "dicom",
+    extensions: &["dcm", "dicom"],
+    about: "DICOM slices, one file or a folder with a series; written as CT images of 16 bits, numbered if several",
+    recognise: |head| head.get(128..132) == Some(b"DICM"),
+    folders: true,
+    read: |place| read_image(place).map(|image| Values::F32(image.values.into_dyn())),
+    read_image: Some(read_image),
+    read_recording: None,
+    write_image: Some(dicom_ct::write),
+    write_recording: None,
+};
+
+/// One slice, and what decides whether others belong to it.
+struct Slice {
+    place: Place,
+    series: String,
+    rows: usize,
+    columns: usize,
+    /// Values, row by row.
+    values: Vec<f32>,
+    /// Centre of the first pixel.
+    position: Option<[f64; 3]>,
+    /// Unit vectors along a row and down a column.
+    orientation: [[f64; 3]; 2],
+    /// Between rows, between columns; mm.
+    spacing: Option<[f64; 2]>,
+    thickness: Option<f64>,
+    quantity: Quantity,
+}
+
+impl Slice {
+    fn read(place: &Place) -> Result<Self> {
+        place.no_inner("DICOM")?;
+        // What the reader complains of may quote the file, so it is not passed on.
+        let object = OpenFileOptions::new()
+            .read_preamble(ReadPreamble::Always)
+            .open_file(&place.path)
+            .map_err(|_| place.error("truncated or not a whole DICOM file"))?;
+        let [rows, columns] = [tags::ROWS, tags::COLUMNS].map(|tag| number(&object, tag).unwrap_or(0.0) as usize);
+        let values = pixels(place, &object, rows, columns)?;
+        let orientation = match numbers::<6>(&object, tags::IMAGE_ORIENTATION_PATIENT) {
+            Some([a, b, c, d, e, f]) if (norm([a, b, c]) - 1.0).abs() < 0.01 && (norm([d, e, f]) - 1.0).abs() < 0.01 => {
+                [[a, b, c], [d, e, f]]
+            }
+            _ => [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]],
+        };
+        let above_0 = |sizes: &[f64]| sizes.iter().all(|size| *size > 0.0);
+        Ok(Self {
+            place: place.clone(),
+            series: text(&object, tags::SERIES_INSTANCE_UID).unwrap_or_default(),
+            rows,
+            columns,
+            values,
+            position: numbers(&object, tags::IMAGE_POSITION_PATIENT),
+            orientation,
+            spacing: numbers(&object, tags::PIXEL_SPACING).filter(|spacing| above_0(spacing)),
+            thickness: number(&object, tags::SLICE_THICKNESS).filter(|size| above_0(&[*size])),
+            quantity: quantity(&object, [1, rows, columns]),
+        })
+    }
+
+    fn normal(&self) -> [f64; 3] {
+        cross(self.orientation[0], self.orientation[1])
+    }
+
+    /// Where the slice lies along its normal, mm.
+    fn height(&self) -> f64 {
+        self.position.map_or(0.0, |position| dot(position, self.normal()))
+    }
+
+    /// Whether the other's pixels lie behind this one's.
+    fn fits(&self, other: &Self) -> bool {
+        let near = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-3);
+        (self.rows, self.columns) == (other.rows, other.columns)
+            && near(self.orientation.as_flattened(), other.orientation.as_flattened())
+            && self.spacing.is_some() == other.spacing.is_some()
+            && near(&self.spacing.unwrap_or_default(), &other.spacing.unwrap_or_default())
+    }
+}
+
+fn number(object: &DefaultDicomObject, tag: Tag) -> Option<f64> {
+    object.element_opt(tag).ok()??.to_float64().ok().filter(|value| value.is_finite())
+}
+
+fn numbers<const N: usize>(object: &DefaultDicomObject, tag: Tag) -> Option<[f64; N]> {
+    let list = object.element_opt(tag).ok()??.to_multi_float64().ok()?;
+    <[f64; N]>::try_from(list).ok().filter(|list| list.iter().all(|value| value.is_finite()))
+}
+
+fn text(object: &DefaultDicomObject, tag: Tag) -> Option<String> {
+    Some(object.element_opt(tag).ok()??.to_str().ok()?.trim_end_matches([' ', '\0']).to_string())
+}
+
+/// Hounsfield units, if the file says so or is a CT image that says nothing (PS3.3, C.8.2.1); else what a
+/// description of our own says.
+fn quantity(object: &DefaultDicomObject, shape: [usize; 3]) -> Quantity {
+    let ours = text(object, tags::DERIVATION_DESCRIPTION).map(|text| text.replace("\r\n", "\n"));
+    if let Some((_, _, quantity)) = ours.and_then(|text| understand(&text, shape)) {
+        return quantity;
+    }
+    let ct = text(object, tags::MODALITY).as_deref() == Some("CT");
+    match text(object, tags::RESCALE_TYPE).as_deref() {
+        Some("HU") => Quantity::Hounsfield { mu_water: None },
+        None if ct => Quantity::Hounsfield { mu_water: None },
+        _ => Quantity::Unknown,
+    }
+}
+
+fn pixels(place: &Place, object: &DefaultDicomObject, rows: usize, columns: usize) -> Result<Vec<f32>> {
+    let of = |tag, default: f64| number(object, tag).unwrap_or(default);
+    if of(tags::SAMPLES_PER_PIXEL, 1.0) != 1.0 || of(tags::NUMBER_OF_FRAMES, 1.0) != 1.0 {
+        return Err(place.error("colour or several frames; one grey slice a file is needed"));
+    }
+    let promised = (rows as u64) * (columns as u64) * if of(tags::BITS_ALLOCATED, 16.0) > 8.0 { 2 } else { 1 };
+    let length = place.length()?;
+    // 1.2.840.10008.1.2, 1.2.1 and 1.2.2 store the pixels as they are; every other syntax may fold them.
+    let plain = !object.meta().transfer_syntax().trim_end_matches('\0').starts_with("1.2.840.10008.1.2.4")
+        && !object.meta().transfer_syntax().starts_with("1.2.840.10008.1.2.5");
+    if promised == 0 || promised > if plain { length } else { unfolded_limit(length) } {
+        return Err(place.error(format!(
+            "{rows} × {columns} pixels are promised by a file of {length} bytes: truncated, or not an image"
+        )));
+    }
+    let decoded = object.decode_pixel_data().map_err(|_| {
+        let syntax: String = object.meta().transfer_syntax().chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
+        place.error(format!("its pixels cannot be decoded (transfer syntax {syntax}); store it uncompressed"))
+    })?;
+    let values = decoded.to_vec::<f32>().map_err(|_| place.error("its pixels cannot be turned into values"))?;
+    if values.len() != rows * columns {
+        return Err(place.error(format!("{} pixels instead of {rows} × {columns}", values.len())));
+    }
+    Ok(values)
+}
+
+fn read_image(place: &Place) -> Result<Image> {
+    let mut slices = place.slices(&FORMAT)?.iter().map(Slice::read).collect::<Result<Vec<_>>>()?;
+    slices.sort_by(|a, b| a.height().total_cmp(&b.height()));
+    let Some(first) = slices.first() else {
+        return Err(place.error("holds no DICOM slices"));
+    };
+    let mut series: Vec<_> = slices.iter().map(|slice| slice.series.as_str()).collect();
+    series.sort_unstable();
+    series.dedup();
+    if series.len() > 1 {
+        return Err(place.error(format!("holds {} series; put each into a folder of its own", series.len())));
+    }
+    if let Some(odd) = slices.iter().find(|slice| !first.fits(slice)) {
+        return Err(odd.place.error("size, pixel spacing or orientation differ from the other slices of the series"));
+    }
+    let grid = grid(place, &slices)?;
+    let mut values = Array3::zeros(grid.shape);
+    for (z, slice) in slices.iter().enumerate() {
+        let plane = ndarray::ArrayView2::from_shape((slice.rows, slice.columns), &slice.values);
+        values.slice_mut(s![z, .., ..]).assign(&plane.map_err(|error| slice.place.error(error))?);
+    }
+    let unit = if first.spacing.is_some() { LengthUnit::Millimetre } else { LengthUnit::Cell };
+    Ok(Image { values, grid, unit, quantity: first.quantity, provenance: "read from DICOM".into() })
+}
+
+/// The grid of slices in order of height.
+fn grid(place: &Place, slices: &[Slice]) -> Result<Grid> {
+    let first = &slices[0];
+    let scaled = |direction: [f64; 3], size: f64| direction.map(|part| part * size);
+    let spacing = first.spacing.unwrap_or([1.0; 2]);
+    let mut step = scaled(first.normal(), first.thickness.unwrap_or(1.0));
+    if let [_, .., last] = slices {
+        let (Some(from), Some(to)) = (first.position, last.position) else {
+            return Err(place.error("slices without a position cannot be stacked"));
+        };
+        step = scaled(add(to, -1.0, from), 1.0 / (slices.len() - 1) as f64);
+        let mean = (last.height() - first.height()) / (slices.len() - 1) as f64;
+        let gaps: Vec<_> = slices.windows(2).map(|pair| pair[1].height() - pair[0].height()).collect();
+        let [least, greatest] = gaps.iter().fold([f64::MAX, 0.0], |[low, high], gap| [low.min(*gap), f64::max(high, *gap)]);
+        if least <= 0.0 || greatest - least > 0.02 * mean {
+            return Err(place.error(format!(
+                "slices are {least:.3} to {greatest:.3} mm apart; one may be missing, or there twice"
+            )));
+        }
+    }
+    let grid = Grid {
+        shape: [slices.len(), first.rows, first.columns],
+        first: first.position.unwrap_or_default(),
+        steps: [step, scaled(first.orientation[1], spacing[0]), scaled(first.orientation[0], spacing[1])],
+    };
+    grid.check().map_err(|error| place.error(error))?;
+    Ok(grid)
+}

@@ -1,0 +1,158 @@
+//! The DXchange layout of a scan in HDF5 (De Carlo et al., J. Synchrotron Rad. 21, 1224, 2014), and what Rushlight adds.
+//!
+//! ```text
+//! /implements                         "exchange"
+//! /exchange/data                      f32 [view, row, column]
+//!     attribute quantity              "line integrals" or "counts"
+//! /exchange/data_white, data_dark     f32 [frame, row, column], with counts
+//! /exchange/theta                     f64 [view], attribute units "deg" (or "rad")
+//! /rushlight/geometry                 one entry a view; axes as in the library's `geometry`
+//!     source                          f64 [view, 4]: x, y, z, w; at (x, y, z)/w, or with w = 0 at infinity that way
+//!     first_cell                      f64 [view, 3]: centre of cell (row 0, column 0)
+//!     column_step, row_step           f64 [view, 3]: to the next column, the next row
+//!     curved                          u8 [view]: 1 if the cells of a row lie on a circle about the source
+//!         attribute unit              on each: "mm" or "cell"
+//! ```
+//!
+//! Without `quantity`, data with white or dark frames are counts, others line integrals. Theta without units is degrees.
+
+use std::{io, path::Path};
+
+use hdf5_pure::{FileBuilder, FinishedGroup};
+use ndarray::Array3;
+
+use super::{
+    Reading, Recording,
+    description::unit_of,
+    hdf5::{Store, put, text},
+    output::Staging,
+    place::Place,
+    three_dimensional,
+};
+use crate::{
+    error::{Error, Result},
+    geometry::{Geometry, View},
+    units::angle_unit,
+};
+
+pub(super) const DATA: &str = "exchange/data";
+const WHITE: &str = "exchange/data_white";
+const DARK: &str = "exchange/data_dark";
+const THETA: &str = "exchange/theta";
+const GEOMETRY: &str = "rushlight/geometry";
+const LINE_INTEGRALS: &str = "line integrals";
+const COUNTS: &str = "counts";
+
+/// Reads everything that the layout holds.
+pub(super) fn read(place: &Place, store: &Store) -> Result<Recording> {
+    let data = three_dimensional(place, store.values(DATA)?, 1)?;
+    let frames = |path: &str| -> Result<Option<Array3<f32>>> {
+        store.dataset(path).map(|_| three_dimensional(place, store.values(path)?, 0)).transpose()
+    };
+    let (flat, dark) = (frames(WHITE)?, frames(DARK)?);
+    let reading = match store.text_attribute(DATA, "quantity").as_deref() {
+        Some(LINE_INTEGRALS) => Reading::LineIntegrals,
+        Some(COUNTS) => Reading::Counts,
+        _ if flat.is_some() || dark.is_some() => Reading::Counts,
+        _ => Reading::LineIntegrals,
+    };
+    let angles = read_theta(place, store)?;
+    let geometry = read_geometry(place, store, data.dim())?;
+    Ok(Recording { data, flat, dark, angles, geometry, reading })
+}
+
+fn read_theta(place: &Place, store: &Store) -> Result<Option<Vec<f64>>> {
+    if store.dataset(THETA).is_none() {
+        return Ok(None);
+    }
+    let unit = store.text_attribute(THETA, "units").unwrap_or_default();
+    let radians = match unit.trim().to_lowercase().as_str() {
+        "" | "deg" | "degs" | "degree" | "degrees" | "°" => angle_unit("deg")?,
+        "rad" | "rads" | "radian" | "radians" => 1.0,
+        other => return Err(place.error(format!("/{THETA} is in '{other}'; degrees or radians are known"))),
+    };
+    let mut angles = store.values(THETA)?.into_f64_list();
+    angles.iter_mut().for_each(|angle| *angle *= radians);
+    Ok(Some(angles))
+}
+
+fn read_geometry(
+    place: &Place,
+    store: &Store,
+    (count, rows, columns): (usize, usize, usize),
+) -> Result<Option<Geometry>> {
+    let path = |name: &str| format!("{GEOMETRY}/{name}");
+    if store.dataset(&path("source")).is_none() {
+        return Ok(None);
+    }
+    let wrong = |what: &str| place.error(format!("/{GEOMETRY}: {what}"));
+    let unit = store.text_attribute(&path("source"), "unit").and_then(|unit| unit_of(&unit));
+    let unit = unit.ok_or_else(|| wrong("its unit is neither mm nor cell"))?;
+    let list = |name: &str, width: usize| -> Result<Vec<f64>> {
+        let values = store.values(&path(name))?.into_f64_list();
+        if values.len() == width * count { Ok(values) } else { Err(wrong(&format!("{name} is not {width} × {count} numbers"))) }
+    };
+    let (source, curved) = (list("source", 4)?, list("curved", 1)?);
+    let [first, column, row] = [list("first_cell", 3)?, list("column_step", 3)?, list("row_step", 3)?];
+    let three = |values: &[f64], i: usize| [values[3 * i], values[3 * i + 1], values[3 * i + 2]];
+    let views = (0..count).map(|i| View {
+        source: [source[4 * i], source[4 * i + 1], source[4 * i + 2], source[4 * i + 3]],
+        first_cell: three(&first, i),
+        column_step: three(&column, i),
+        row_step: three(&row, i),
+        curved: curved[i] != 0.0,
+    });
+    let geometry = Geometry { views: views.collect(), rows, columns, unit };
+    geometry.check().map_err(|error| wrong(&error.to_string()))?;
+    Ok(Some(geometry))
+}
+
+/// Writes everything that the recording holds.
+pub(super) fn write(path: &Path, recording: &Recording, staging: &mut Staging) -> Result<()> {
+    let views = recording.data.dim().0;
+    if recording.angles.as_ref().is_some_and(|angles| angles.len() != views)
+        || recording.geometry.as_ref().is_some_and(|geometry| geometry.shape() != recording.data.shape())
+    {
+        return Err(Error::file(path, "angles, geometry and data of the scan to be written do not fit each other"));
+    }
+    let mut file = FileBuilder::new();
+    file.create_dataset("implements").with_vlen_strings(&["exchange"]).with_shape(&[]);
+    let mut exchange = file.create_group("exchange");
+    let data = exchange.create_dataset("data");
+    put(data, &recording.data.view().into_dyn());
+    data.set_attr("axes", text("theta:y:x"));
+    data.set_attr("quantity", text(if recording.reading == Reading::Counts { COUNTS } else { LINE_INTEGRALS }));
+    for (name, frames) in [("data_white", &recording.flat), ("data_dark", &recording.dark)] {
+        if let Some(frames) = frames {
+            put(exchange.create_dataset(name), &frames.view().into_dyn());
+        }
+    }
+    if let Some(angles) = &recording.angles {
+        let degrees: Vec<_> = angles.iter().map(|angle| angle.to_degrees()).collect();
+        exchange.create_dataset("theta").with_f64_data(&degrees).set_attr("units", text("deg"));
+    }
+    file.add_group(exchange.finish());
+    if let Some(geometry) = &recording.geometry {
+        let mut own = file.create_group("rushlight");
+        let inner = own.create_group("geometry");
+        own.add_group(describe(geometry, inner));
+        file.add_group(own.finish());
+    }
+    staging.add(path, |output| file.finish_to(output).map_err(io::Error::other))
+}
+
+fn describe(geometry: &Geometry, mut group: hdf5_pure::GroupBuilder) -> FinishedGroup {
+    let views = geometry.views.len() as u64;
+    let unit = text(geometry.unit.name());
+    let mut list = |name: &str, width: u64, values: Vec<f64>| {
+        group.create_dataset(name).with_f64_data(&values).with_shape(&[views, width]).set_attr("unit", unit.clone());
+    };
+    let of = |part: fn(&View) -> [f64; 3]| geometry.views.iter().flat_map(part).collect::<Vec<_>>();
+    list("source", 4, geometry.views.iter().flat_map(|view| view.source).collect());
+    list("first_cell", 3, of(|view| view.first_cell));
+    list("column_step", 3, of(|view| view.column_step));
+    list("row_step", 3, of(|view| view.row_step));
+    let curved: Vec<_> = geometry.views.iter().map(|view| u8::from(view.curved)).collect();
+    group.create_dataset("curved").with_u8_data(&curved).with_shape(&[views]);
+    group.finish()
+}

@@ -1,0 +1,240 @@
+//! HDF5: DXchange scans, images, and any dataset as `file.h5:/path`; MATLAB 7.3 files too, which are HDF5.
+//!
+//! An image is the dataset `/image/values` `[z, y, x]` with the attributes `first` (x, y, z of the first voxel's
+//! centre), `step_z`, `step_y`, `step_x` (each x, y, z), `unit` (`mm` or `cell`), `quantity` and `made_by`. Scans: see
+//! [`dxchange`](super::dxchange).
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use hdf5_pure::{AttrValue, DType, Dataset, File, FileBuilder, Group};
+
+use super::{
+    Format, Recording, WriteOptions, bare_image, bare_recording,
+    description::{quantity_name, quantity_of, unit_of},
+    dxchange,
+    numbers::{Values, count, shaped},
+    output::Staging,
+    place::{Place, listed, unfolded_limit},
+    three_dimensional,
+};
+use crate::{error::Result, geometry::Grid, image::Image};
+
+const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
+const IMAGE: &str = "image/values";
+
+pub(super) const FORMAT: Format = Format {
+    name: "hdf5",
+    extensions: &["h5", "hdf5", "hdf", "nxs"],
+    about: "HDF5: DXchange scans, images, any dataset as file.h5:/path; MATLAB 7.3 files",
+    // A user block, as MATLAB writes it, puts the signature at byte 512.
+    recognise: |head| head.starts_with(SIGNATURE) || head.get(512..).is_some_and(|rest| rest.starts_with(SIGNATURE)),
+    folders: false,
+    read,
+    read_image: Some(read_image),
+    read_recording: Some(read_recording),
+    write_image: Some(write_image),
+    write_recording: Some(dxchange::write),
+};
+
+/// An open file and what is needed to speak of it.
+pub(super) struct Store<'a> {
+    place: &'a Place,
+    file: File,
+    /// MATLAB stores its arrays with the axes turned round.
+    matlab: bool,
+}
+
+impl<'a> Store<'a> {
+    pub(super) fn open(place: &'a Place) -> Result<Self> {
+        let mut head = [0; 10];
+        let matlab = io::Read::read_exact(&mut place.open()?, &mut head).is_ok() && head.starts_with(b"MATLAB 7.3");
+        let file = File::open_streaming(&place.path)
+            .map_err(|error| place.error(format!("truncated or not a whole HDF5 file: {error}")))?;
+        Ok(Self { place, file, matlab })
+    }
+
+    /// The dataset at `path`, if there is one.
+    pub(super) fn dataset(&self, path: &str) -> Option<Dataset> {
+        self.file.dataset(path).ok()
+    }
+
+    /// The numbers at `path`.
+    pub(super) fn values(&self, path: &str) -> Result<Values> {
+        let wrong = |what: String| self.place.error(format!("/{path}: {what}"));
+        let failed = |error: hdf5_pure::Error| wrong(format!("cannot be read: {error}"));
+        let Ok(data) = self.file.dataset(path) else {
+            let known = listed(&self.arrays(1), "/");
+            return Err(wrong(format!("no such dataset; the file has: {known}")));
+        };
+        let shape: Option<Vec<usize>> =
+            data.shape().map_err(failed)?.into_iter().map(|extent| extent.try_into().ok()).collect();
+        let shape = shape.ok_or_else(|| wrong("its shape is more than memory can hold".into()))?;
+        let bytes = count(&shape).map_err(|error| wrong(error.to_string()))? as u64
+            * data.element_size().map_err(failed)?.max(1);
+        let length = self.place.length()?;
+        let limit = if data.is_chunked() { unfolded_limit(length) } else { length };
+        if bytes > limit {
+            return Err(wrong(format!(
+                "{shape:?} numbers, {bytes} bytes, are promised by a file of {length}: truncated, or not what it says"
+            )));
+        }
+        let array = |error: io::Error| wrong(error.to_string());
+        let values = match data.dtype().map_err(failed)? {
+            DType::F32 | DType::I8 | DType::U8 | DType::I16 | DType::U16 | DType::Enum(_) => {
+                Values::F32(shaped(data.read_f32().map_err(failed)?, &shape, false).map_err(array)?)
+            }
+            DType::F64 | DType::I32 | DType::U32 | DType::I64 | DType::U64 => {
+                Values::F64(shaped(data.read_f64().map_err(failed)?, &shape, false).map_err(array)?)
+            }
+            DType::Compound(_) => return Err(wrong("complex numbers or records, where real numbers are needed".into())),
+            _ => return Err(wrong("not numbers".into())),
+        };
+        Ok(if self.matlab { values.reversed_axes() } else { values })
+    }
+
+    /// An attribute of the dataset at `path` as text.
+    pub(super) fn text_attribute(&self, path: &str, name: &str) -> Option<String> {
+        let attributes = self.dataset(path)?.attrs().ok()?;
+        attributes.get(name)?.as_str().map(str::to_string)
+    }
+
+    /// An attribute of the dataset at `path` as three numbers.
+    fn vector_attribute(&self, path: &str, name: &str) -> Option<[f64; 3]> {
+        self.dataset(path)?.attrs().ok()?.get(name)?.to_f64s()?.try_into().ok()
+    }
+
+    /// Paths of the numeric datasets with at least `dimensions` extents above 1.
+    fn arrays(&self, dimensions: usize) -> Vec<String> {
+        let mut found = Vec::new();
+        collect(&self.file.root(), "", dimensions, 0, &mut found);
+        found
+    }
+
+    /// The dataset that is meant when none is named.
+    fn default_array(&self) -> Result<String> {
+        if let Some(path) = [dxchange::DATA, IMAGE].into_iter().find(|path| self.dataset(path).is_some()) {
+            return Ok(path.to_string());
+        }
+        match &self.arrays(2)[..] {
+            [only] => Ok(only.clone()),
+            [] => Err(self.place.error("holds no array of two or three dimensions")),
+            several => Err(self.place.error(format!("holds {}; name one, as in file.h5:/path", listed(several, "/")))),
+        }
+    }
+}
+
+impl Values {
+    /// The axes in the opposite order.
+    fn reversed_axes(self) -> Self {
+        match self {
+            Self::F32(array) => Self::F32(array.reversed_axes()),
+            Self::F64(array) => Self::F64(array.reversed_axes()),
+        }
+    }
+}
+
+/// Deeper trees than this, and longer lists, are broken files, or none that a person can choose from.
+const DEPTH: usize = 16;
+const MOST: usize = 200;
+
+fn collect(group: &Group, at: &str, dimensions: usize, depth: usize, found: &mut Vec<String>) {
+    for name in group.datasets().unwrap_or_default() {
+        let Ok(data) = group.dataset(&name) else { continue };
+        let wide = data.shape().unwrap_or_default().iter().filter(|extent| **extent > 1).count() >= dimensions;
+        let text = matches!(data.dtype(), Ok(DType::String | DType::VariableLengthString | DType::ObjectReference));
+        let matlab_text = data.attrs().ok().and_then(|a| a.get("MATLAB_class")?.as_str().map(|c| c == "char"));
+        if wide && !text && matlab_text != Some(true) && found.len() < MOST {
+            found.push(format!("{at}{name}"));
+        }
+    }
+    for name in group.groups().unwrap_or_default() {
+        // MATLAB's hidden store for cell arrays.
+        if name == "#refs#" || depth == DEPTH || found.len() >= MOST {
+            continue;
+        }
+        if let Ok(inner) = group.group(&name) {
+            collect(&inner, &format!("{at}{name}/"), dimensions, depth + 1, found);
+        }
+    }
+}
+
+fn read(place: &Place) -> Result<Values> {
+    let store = Store::open(place)?;
+    let path = match &place.inner {
+        Some(path) => path.clone(),
+        None => store.default_array()?,
+    };
+    // The place's own name would be said twice in a message.
+    let outer = Place { path: PathBuf::from(&place.path), inner: None };
+    Store { place: &outer, ..store }.values(&path)
+}
+
+fn read_recording(place: &Place) -> Result<Recording> {
+    let store = Store::open(place)?;
+    if place.inner.is_none() && store.dataset(dxchange::DATA).is_some() {
+        return dxchange::read(place, &store);
+    }
+    drop(store);
+    bare_recording(place, read(place)?)
+}
+
+fn read_image(place: &Place) -> Result<Image> {
+    let store = Store::open(place)?;
+    if place.inner.as_deref().is_some_and(|path| path != IMAGE) || store.dataset(IMAGE).is_none() {
+        drop(store);
+        return bare_image(place, read(place)?, "HDF5");
+    }
+    let values = three_dimensional(place, store.values(IMAGE)?, 0)?;
+    let (z, y, x) = values.dim();
+    let grid = || {
+        let vector = |name| store.vector_attribute(IMAGE, name);
+        let grid = Grid {
+            shape: [z, y, x],
+            first: vector("first")?,
+            steps: [vector("step_z")?, vector("step_y")?, vector("step_x")?],
+        };
+        grid.check().ok()?;
+        Some((grid, unit_of(&store.text_attribute(IMAGE, "unit")?)?))
+    };
+    let Some((grid, unit)) = grid() else {
+        return Err(place.error("/image/values lacks a usable grid: first, step_z, step_y, step_x and unit"));
+    };
+    let quantity = quantity_of(&store.text_attribute(IMAGE, "quantity").unwrap_or_default());
+    Ok(Image { values, grid, unit, quantity, provenance: "read from HDF5".into() })
+}
+
+fn write_image(path: &Path, image: &Image, _: &WriteOptions, staging: &mut Staging) -> Result<Option<String>> {
+    let mut file = FileBuilder::new();
+    let mut group = file.create_group("image");
+    let data = group.create_dataset("values");
+    put(data, &image.values.view().into_dyn());
+    data.set_attr("axes", text("z:y:x"));
+    data.set_attr("first", AttrValue::F64Array(image.grid.first.to_vec()));
+    for (name, step) in ["step_z", "step_y", "step_x"].into_iter().zip(image.grid.steps) {
+        data.set_attr(name, AttrValue::F64Array(step.to_vec()));
+    }
+    data.set_attr("unit", text(image.unit.name()));
+    data.set_attr("quantity", text(&quantity_name(image.quantity)));
+    data.set_attr("made_by", text(&image.provenance));
+    file.add_group(group.finish());
+    staging.add(path, |output| file.finish_to(output).map_err(io::Error::other))?;
+    Ok(None)
+}
+
+/// Stages `array` as the dataset's contents.
+pub(super) fn put(data: &mut hdf5_pure::DatasetBuilder, array: &ndarray::ArrayViewD<f32>) {
+    let shape: Vec<u64> = array.shape().iter().map(|extent| *extent as u64).collect();
+    match array.as_slice() {
+        Some(values) => data.with_f32_data(values),
+        None => data.with_f32_data(&array.iter().copied().collect::<Vec<_>>()),
+    };
+    data.with_shape(&shape);
+}
+
+/// A text attribute as h5py writes it.
+pub(super) fn text(value: &str) -> AttrValue {
+    AttrValue::VarLenString(value.to_string())
+}

@@ -1,0 +1,314 @@
+//! NIfTI-1 in one file, `.nii` or `.nii.gz` (Cox et al., "A (sort of) new image data format standard", 2004).
+//!
+//! NIfTI's axes run to the patient's right → left reversed: x to the right, y to the front (RAS); ours run as DICOM's
+//! (LPS), so x and y change sign in both directions. Written as 32-bit float with qform and sform; read with the sform
+//! if there is one, else the qform, else voxel sizes alone. A length unit that is not said means mm.
+
+use std::{
+    io::{self, Read, Write},
+    path::Path,
+};
+
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use ndarray::Axis;
+
+use super::{
+    Format, WriteOptions,
+    description::{ascii, quantity_name, quantity_of},
+    numbers::{Number, Values, count},
+    output::Staging,
+    place::{Place, unfolded_limit},
+    three_dimensional,
+};
+use crate::{
+    error::{Error, Result},
+    geometry::{Grid, LengthUnit, cross, dot, norm},
+    image::{Image, Quantity},
+};
+
+pub(super) const FORMAT: Format = Format {
+    name: "nifti",
+    extensions: &["nii", "nii.gz"],
+    about: "NIfTI-1, .nii or .nii.gz; written as 32-bit float",
+    recognise,
+    folders: false,
+    read: |place| read_image(place).map(|image| Values::F32(image.values.into_dyn())),
+    read_image: Some(read_image),
+    read_recording: None,
+    write_image: Some(write_image),
+    write_recording: None,
+};
+
+const SIZE: usize = 348;
+/// Where the numbers begin: header and four bytes that say "no extensions".
+const START: usize = 352;
+const MAGIC: &[u8] = b"n+1\0";
+/// Turns RAS into our axes, and back.
+const SIGNS: [f64; 3] = [-1.0, -1.0, 1.0];
+
+fn recognise(head: &[u8]) -> bool {
+    let mut plain = [0; SIZE];
+    let header = if head.starts_with(&[0x1f, 0x8b]) {
+        // The kilobyte at hand ends inside the stream, so the header must be all of what is read.
+        GzDecoder::new(head).read_exact(&mut plain).is_ok().then_some(&plain[..])
+    } else {
+        head.get(..SIZE)
+    };
+    header.is_some_and(|header| header.ends_with(MAGIC) || header.ends_with(b"ni1\0"))
+}
+
+/// The 348 bytes, by offset (nifti1.h).
+struct Header {
+    bytes: [u8; SIZE],
+    big: bool,
+}
+
+impl Header {
+    fn read(input: &mut impl Read) -> io::Result<Self> {
+        let mut bytes = [0; SIZE];
+        input.read_exact(&mut bytes)?;
+        let big = match bytes[..4] {
+            [0x5c, 1, 0, 0] => false,
+            [0, 0, 1, 0x5c] => true,
+            _ => return Err(io::Error::other("not a NIfTI-1 header: it does not begin with its length, 348")),
+        };
+        if !bytes.ends_with(MAGIC) {
+            return Err(io::Error::other("header and numbers in two files (.hdr and .img); join them to one .nii"));
+        }
+        Ok(Self { bytes, big })
+    }
+
+    fn short(&self, at: usize) -> i16 {
+        let bytes = [self.bytes[at], self.bytes[at + 1]];
+        if self.big { i16::from_be_bytes(bytes) } else { i16::from_le_bytes(bytes) }
+    }
+
+    fn float(&self, at: usize) -> f64 {
+        let bytes = [self.bytes[at], self.bytes[at + 1], self.bytes[at + 2], self.bytes[at + 3]];
+        f64::from(if self.big { f32::from_be_bytes(bytes) } else { f32::from_le_bytes(bytes) })
+    }
+
+    fn floats<const N: usize>(&self, at: usize) -> [f64; N] {
+        std::array::from_fn(|i| self.float(at + 4 * i))
+    }
+
+    /// Extents, first index fastest; more than three only if they are 1.
+    fn shape(&self) -> io::Result<[usize; 3]> {
+        let dimensions = self.short(40);
+        let extent = |i: usize| if i as i16 <= dimensions { self.short(40 + 2 * i).max(0) as usize } else { 1 };
+        if !(1..=7).contains(&dimensions) || (4..=7).any(|i| extent(i) != 1) {
+            let extents: Vec<_> = (1..=dimensions.clamp(0, 7) as usize).map(extent).collect();
+            return Err(io::Error::other(format!("{extents:?} voxels; one volume of at most three dimensions is needed")));
+        }
+        Ok([extent(1), extent(2), extent(3)])
+    }
+
+    fn number(&self) -> io::Result<Number> {
+        Ok(match self.short(70) {
+            2 => Number::U8,
+            4 => Number::I16,
+            8 => Number::I32,
+            16 => Number::F32,
+            64 => Number::F64,
+            256 => Number::I8,
+            512 => Number::U16,
+            768 => Number::U32,
+            1024 => Number::I64,
+            1280 => Number::U64,
+            32 | 1792 | 2048 => return Err(io::Error::other("complex numbers, where real ones are needed")),
+            code => return Err(io::Error::other(format!("voxels of NIfTI type {code}, which are not real numbers"))),
+        })
+    }
+
+    /// First voxel and steps (x, y, z of each index i, j, k), RAS.
+    fn affine(&self) -> ([f64; 3], [[f64; 3]; 3]) {
+        let size: [f64; 3] = self.floats(80);
+        if self.short(254) > 0 {
+            let rows = [self.floats::<4>(280), self.floats(296), self.floats(312)];
+            return (rows.map(|row| row[3]), std::array::from_fn(|column| rows.map(|row| row[column])));
+        }
+        if self.short(252) > 0 {
+            let [b, c, d] = self.floats(256);
+            let a = (1.0 - b * b - c * c - d * d).max(0.0).sqrt();
+            // nifti1.h, METHOD 2; pixdim[0] = −1 turns the third axis.
+            let turn = if self.float(76) < 0.0 { -1.0 } else { 1.0 };
+            let columns = [
+                [a * a + b * b - c * c - d * d, 2.0 * (b * c + a * d), 2.0 * (b * d - a * c)],
+                [2.0 * (b * c - a * d), a * a + c * c - b * b - d * d, 2.0 * (c * d + a * b)],
+                [2.0 * (b * d + a * c), 2.0 * (c * d - a * b), a * a + d * d - c * c - b * b].map(|v| turn * v),
+            ];
+            return (self.floats(268), std::array::from_fn(|i| columns[i].map(|v| v * size[i])));
+        }
+        let plain = Grid::centered([1; 3], [size[2], size[1], size[0]], [0.0; 3]).steps;
+        // Without a position: image axes as ours, about the origin.
+        let shape = self.shape().unwrap_or([1; 3]);
+        let first = std::array::from_fn(|i| -SIGNS[i] * (shape[i] as f64 - 1.0) / 2.0 * size[i]);
+        (first, [plain[2], plain[1], plain[0]].map(|step| std::array::from_fn(|i| SIGNS[i] * step[i])))
+    }
+
+    /// Our grid, in mm or cells.
+    fn grid(&self, [x, y, z]: [usize; 3]) -> (Grid, LengthUnit) {
+        let (first, steps) = self.affine();
+        let (factor, unit) = match self.bytes[123] & 7 {
+            1 => (1000.0, LengthUnit::Millimetre),
+            3 => (1e-3, LengthUnit::Millimetre),
+            0 if self.name().contains("cell") => (1.0, LengthUnit::Cell),
+            _ => (1.0, LengthUnit::Millimetre),
+        };
+        let ours = |v: [f64; 3]| std::array::from_fn(|i| v[i] * SIGNS[i] * factor);
+        let [i, j, k] = steps.map(ours);
+        (Grid { shape: [z, y, x], first: ours(first), steps: [k, j, i] }, unit)
+    }
+
+    /// `intent_name`, where we note the quantity. The free texts (descrip, aux_file, db_name) may name a patient
+    /// and are left alone.
+    fn name(&self) -> String {
+        String::from_utf8_lossy(&self.bytes[328..344]).trim_end_matches('\0').to_string()
+    }
+}
+
+fn read_image(place: &Place) -> Result<Image> {
+    place.no_inner("NIfTI")?;
+    let length = place.length()?;
+    let mut packed = [0; 2];
+    place.open()?.read_exact(&mut packed).map_err(|error| place.io_error(error))?;
+    let (header, values) = if packed == [0x1f, 0x8b] {
+        read_volume(&mut GzDecoder::new(place.open()?), unfolded_limit(length))
+    } else {
+        read_volume(&mut place.open()?, length)
+    }
+    .map_err(|error| place.io_error(error))?;
+    let mut values = three_dimensional(place, values, 0)?;
+    // scl_slope 0 or NaN means that the numbers are the values.
+    let (slope, intercept) = (header.float(112), header.float(116));
+    if slope.is_finite() && intercept.is_finite() && slope != 0.0 && (slope, intercept) != (1.0, 0.0) {
+        values.mapv_inplace(|v| (f64::from(v) * slope + intercept) as f32);
+    }
+    let (z, y, x) = values.dim();
+    let (grid, unit) = header.grid([x, y, z]);
+    grid.check().map_err(|error| place.error(format!("its affine cannot be used: {error}")))?;
+    Ok(Image { values, grid, unit, quantity: quantity_of(&header.name()), provenance: "read from NIfTI".into() })
+}
+
+/// The header and the numbers as `[z, y, x]`.
+fn read_volume(input: &mut impl Read, available: u64) -> io::Result<(Header, Values)> {
+    let header = Header::read(input)?;
+    let [x, y, z] = header.shape()?;
+    let start = header.float(108);
+    if !(SIZE as f64..1e9).contains(&start) {
+        return Err(io::Error::other(format!("the header puts its numbers at byte {start}, which cannot be")));
+    }
+    let promised = count(&[x, y, z])? as u64 * header.number()?.size() + start as u64;
+    if promised > available {
+        return Err(io::Error::other(format!(
+            "{x} × {y} × {z} voxels, {promised} bytes in all, are promised, but there are {available}: truncated, or not what it says"
+        )));
+    }
+    io::copy(&mut input.take(start as u64 - SIZE as u64), &mut io::sink())?;
+    let values = Values::read(input, header.number()?, (header.big, false), &[z, y, x])?;
+    Ok((header, values))
+}
+
+fn write_image(path: &Path, image: &Image, _: &WriteOptions, staging: &mut Staging) -> Result<Option<String>> {
+    let header = encode(path, image)?;
+    let fill = |output: &mut dyn Write| -> io::Result<()> {
+        output.write_all(&header)?;
+        image.values.axis_iter(Axis(0)).try_for_each(|slice| {
+            let bytes: Vec<u8> = slice.iter().flat_map(|value| value.to_le_bytes()).collect();
+            output.write_all(&bytes)
+        })
+    };
+    let packed = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
+    staging.add(path, |output| {
+        if !packed {
+            return fill(output);
+        }
+        let mut packer = GzEncoder::new(output, Compression::default());
+        fill(&mut packer)?;
+        packer.finish().map(drop)
+    })?;
+    let cells = image.unit == LengthUnit::Cell;
+    Ok(cells.then(|| "voxel sizes are in detector cells; other programs will take them for mm".into()))
+}
+
+fn encode(path: &Path, image: &Image) -> Result<[u8; START]> {
+    let (z, y, x) = image.values.dim();
+    let extents = [x, y, z].map(i16::try_from);
+    let [Ok(x), Ok(y), Ok(z)] = extents else {
+        return Err(Error::file(path, "NIfTI-1 holds at most 32767 voxels along an axis; use .h5 or .tif"));
+    };
+    let mut bytes = [0; START];
+    let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+    put(0, &(SIZE as i32).to_le_bytes());
+    for (i, extent) in [3, x, y, z, 1, 1, 1, 1].into_iter().enumerate() {
+        put(40 + 2 * i, &extent.to_le_bytes());
+    }
+    put(70, &16_i16.to_le_bytes());
+    put(72, &32_i16.to_le_bytes());
+    put(108, &(START as f32).to_le_bytes());
+    put(112, &1_f32.to_le_bytes());
+    // 2 stands for mm, 0 for a unit that is not known.
+    put(123, &[if image.unit == LengthUnit::Millimetre { 2 } else { 0 }]);
+    let made_by = ascii(&image.provenance);
+    put(148, &made_by.as_bytes()[..made_by.len().min(79)]);
+    let name = match (image.quantity, image.unit) {
+        (Quantity::Unknown, LengthUnit::Cell) => "unknown, cell".into(),
+        (Quantity::Unknown, _) => String::new(),
+        // μ of water has room for 12 digits.
+        (quantity, _) => Some(quantity_name(quantity)).filter(|name| name.len() < 16).unwrap_or("HU".into()),
+    };
+    put(328, name.as_bytes());
+    put(344, MAGIC);
+    let ras = |v: [f64; 3]| -> [f64; 3] { std::array::from_fn(|i| v[i] * SIGNS[i]) };
+    let [k, j, i] = image.grid.steps.map(ras);
+    let first = ras(image.grid.first);
+    let mut floats = |at: usize, values: &[f64]| {
+        for (n, value) in values.iter().enumerate() {
+            put(at + 4 * n, &(*value as f32).to_le_bytes());
+        }
+    };
+    let rotation = quaternion([i, j, k]);
+    floats(76, &[rotation.map_or(1.0, |(_, turn)| turn), norm(i), norm(j), norm(k), 1.0, 1.0, 1.0, 1.0]);
+    for (n, at) in [280, 296, 312].into_iter().enumerate() {
+        floats(at, &[i[n], j[n], k[n], first[n]]);
+    }
+    if let Some((quaternion, _)) = rotation {
+        floats(256, &quaternion);
+        floats(268, &first);
+        put(252, &1_i16.to_le_bytes());
+    }
+    put(254, &1_i16.to_le_bytes());
+    Ok(bytes)
+}
+
+/// The qform of `steps`: quaternion (b, c, d) with a ≥ 0, and 1 or −1 for a third axis that is turned. None if the
+/// steps are not at right angles.
+fn quaternion(steps: [[f64; 3]; 3]) -> Option<([f64; 3], f64)> {
+    let [u, v, mut w] = steps.map(|step| step.map(|part| part / norm(step)));
+    if [dot(u, v), dot(v, w), dot(w, u)].iter().any(|cosine| cosine.abs() > 1e-5) {
+        return None;
+    }
+    let turn = if dot(cross(u, v), w) < 0.0 { -1.0 } else { 1.0 };
+    w = w.map(|part| part * turn);
+    // Squares of a, b, c, d, four times over, from the diagonal (Shepperd, J. Guidance and Control 1, 223, 1978): the
+    // largest of the four is safe to divide by.
+    let squares = [
+        1.0 + u[0] + v[1] + w[2],
+        1.0 + u[0] - v[1] - w[2],
+        1.0 - u[0] + v[1] - w[2],
+        1.0 - u[0] - v[1] + w[2],
+    ];
+    let largest = (0..4).max_by(|i, j| squares[*i].total_cmp(&squares[*j]))?;
+    let four = 2.0 * squares[largest].sqrt();
+    let [ab, ac, ad] = [v[2] - w[1], w[0] - u[2], u[1] - v[0]];
+    let [bc, bd, cd] = [u[1] + v[0], w[0] + u[2], v[2] + w[1]];
+    let products = match largest {
+        0 => [squares[0], ab, ac, ad],
+        1 => [ab, squares[1], bc, bd],
+        2 => [ac, bc, squares[2], cd],
+        _ => [ad, bd, cd, squares[3]],
+    };
+    let [a, b, c, d] = products.map(|product| product / four);
+    let sign = if a < 0.0 { -1.0 } else { 1.0 };
+    Some(([b, c, d].map(|part| part * sign), turn))
+}
