@@ -31,7 +31,7 @@ pub struct Flags {
 pub fn run(flags: Flags, global: &Global) -> Result<()> {
     let monitor = global.monitor();
     let mut notes = Vec::new();
-    let is_scan = flags.scan || flags.geometry.any() || io::holds_scan(&flags.input)?;
+    let is_scan = flags.scan || flags.geometry.any() || io::content(&flags.input)? == io::Content::Scan;
     let outputs = if is_scan {
         flags.output.check_recording()?;
         let mut recording = monitor.step("read", 1, || io::read_recording(&flags.input))?;

@@ -3,7 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use rushlight::{Error, Result, image::Image, io};
+use rushlight::{
+    Error, Result,
+    image::Image,
+    io::{self, Content},
+};
 use serde_json::{Map, json};
 
 use super::{
@@ -51,7 +55,7 @@ fn understand(flags: &Flags) -> Result<Lines> {
         };
         return geometry::sketch(&description.geometry([views, rows.unwrap_or(1), columns])?);
     }
-    if io::holds_image(&flags.file)? {
+    if !flags.geometry.any() && io::content(&flags.file)? == Content::Image {
         return Ok(image(&io::read_image(&flags.file)?));
     }
     let mut recording = io::read_recording(&flags.file)?;

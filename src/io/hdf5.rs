@@ -12,7 +12,7 @@ use std::{
 use hdf5_pure::{AttrValue, DType, Dataset, File, FileBuilder, Group};
 
 use super::{
-    Format, Recording, WriteOptions, bare_image, bare_recording,
+    Content, Format, Recording, WriteOptions, bare_image, bare_recording,
     description::{quantity_name, quantity_of, unit_of},
     dxchange,
     numbers::{Values, count, shaped},
@@ -38,6 +38,17 @@ pub(super) const FORMAT: Format = Format {
     write_image: Some(write_image),
     write_recording: Some(dxchange::write),
 };
+
+/// Whether the file is laid out as a scan, as an image, or otherwise.
+pub(super) fn content(place: &Place) -> Result<Content> {
+    let store = Store::open(place)?;
+    let holds = |path: &str| place.inner.is_none() && store.dataset(path).is_some();
+    Ok(match (holds(dxchange::DATA), holds(IMAGE)) {
+        (true, _) => Content::Scan,
+        (_, true) => Content::Image,
+        _ => Content::Numbers,
+    })
+}
 
 /// An open file and what is needed to speak of it.
 pub(super) struct Store<'a> {

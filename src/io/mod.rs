@@ -196,6 +196,28 @@ pub fn read_angles(spec: impl AsRef<Path>) -> Result<Vec<f64>> {
     Ok(angles)
 }
 
+/// What a file holds, as far as the file itself says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// A scan.
+    Scan,
+    /// An image.
+    Image,
+    /// An array that may be either.
+    Numbers,
+}
+
+/// Tells what the file at `spec` holds.
+pub fn content(spec: impl AsRef<Path>) -> Result<Content> {
+    let place = Place::parse(spec.as_ref())?;
+    let format = place.format()?;
+    match (format.read_recording, format.read_image) {
+        (Some(_), _) => hdf5::content(&place),
+        (None, Some(_)) => Ok(Content::Image),
+        (None, None) => Ok(Content::Numbers),
+    }
+}
+
 /// Reads a scan and everything the file says of it.
 pub fn read_recording(spec: impl AsRef<Path>) -> Result<Recording> {
     let place = Place::parse(spec.as_ref())?;
