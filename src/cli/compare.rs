@@ -24,7 +24,7 @@ pub struct Flags {
     image: PathBuf,
     /// The truth
     truth: PathBuf,
-    /// Part to judge, in pixels: circle:X,Y,RADIUS or box:X0,Y0,X1,Y1 (ends left out)
+    /// Part to judge, in pixels: circle:X,Y,RADIUS or box:X0..X1,Y0..Y1 (ends left out)
     #[arg(long, value_name = "ROI")]
     roi: Option<Roi>,
     /// Clip both to a window, whose width is then the data range

@@ -6,19 +6,14 @@ use clap::{Args, ValueEnum};
 use rushlight::{
     Error, Result,
     device::Device,
-    geometry::{Circular, Geometry, LengthUnit, add},
+    geometry::{Circular, Geometry, LengthUnit, Shape, add},
     io::{self, Reading, Recording},
     monitor::Monitor,
     recipes::{
         self, Recipe,
         fbp::{Fbp, Filter},
     },
-    scan::{
-        Scan,
-        center,
-        counts::{Counts, Correction},
-        selection::Selection,
-    },
+    scan::{Counts, Preparation, Scan, axis, selection::Selection, stripes},
     units,
 };
 use serde_json::json;
@@ -48,6 +43,15 @@ enum Numbers {
     LineIntegrals,
     /// Detector counts, with --flat and --dark
     Counts,
+}
+
+/// How rings are suppressed, as stripes of the sinogram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum StripeMethod {
+    /// Sort each column, smooth across, sort back (Vo 2018)
+    Sorting,
+    /// Not at all
+    Off,
 }
 
 #[derive(Args, Debug)]
@@ -121,12 +125,15 @@ struct CountsFlags {
     /// Frames without beam [frame, row, column], if they are in another file
     #[arg(long, value_name = "FILE")]
     dark: Option<PathBuf>,
+    /// Counts of the open beam, where there are no flat frames
+    #[arg(long, value_name = "COUNTS")]
+    open_beam: Option<f64>,
     /// Leave dead cells and outliers as they are
     #[arg(long)]
     no_repair: bool,
-    /// Ring suppression on the sinogram: sorting (Vo 2018) or off; by default sorting for raw counts
-    #[arg(long, value_name = "METHOD", value_parser = ["sorting", "off"])]
-    stripes: Option<String>,
+    /// Ring suppression: by default sorting for raw counts, off for line integrals
+    #[arg(long, value_enum)]
+    stripes: Option<StripeMethod>,
 }
 
 fn range(text: &str) -> Result<Range<usize>> {
@@ -201,12 +208,17 @@ fn read(flags: &Flags, monitor: &Monitor, notes: &mut Vec<String>) -> Result<Sca
     rushlight::error::check_finite("the scan", projections.shape(), projections.as_slice().unwrap_or_default())?;
     monitor.step("correct", 1, || {
         projections = match reading {
-            Reading::LineIntegrals => projections,
+            Reading::LineIntegrals => {
+                if flags.counts.stripes == Some(StripeMethod::Sorting) {
+                    let suppressed = stripes::suppress(&mut projections, &Default::default())?;
+                    notes.push(format!("stripes: {:.2e} rms taken out (Vo 2018)", suppressed.strength));
+                }
+                projections
+            }
             Reading::Counts => {
                 let [flat, dark] = [flat, dark].map(|frames| frames.map(|frames| selection.of(frames, false)));
-                let counts = Counts { data: projections, flat, dark };
-                let (line_integrals, report) = counts.line_integrals(&flags.counts.correction())?;
-                notes.extend(report.notes());
+                let (line_integrals, prepared) = Counts { data: projections, flat, dark }.prepare(&flags.counts.preparation())?;
+                notes.extend(prepared.to_string().lines().map(str::to_string));
                 line_integrals
             }
         };
@@ -233,7 +245,10 @@ pub fn understand(flags: &GeometryFlags, recording: &mut Recording) -> Result<Ge
 /// Moves the detector so that the rotation axis falls where the projections say it does.
 fn find_center(scan: &mut Scan, notes: &mut Vec<String>) -> Result<()> {
     let circular = Circular::of(&scan.geometry)?;
-    let found = center::find(&scan.projections, &circular)?;
+    if circular.shape != Shape::Parallel {
+        return Err(Error::Option("--center auto searches parallel scans only; give the fan's column".into()));
+    }
+    let found = axis::find(scan.projections.view(), &circular.angles, &axis::Search::default())?.column;
     for view in &mut scan.geometry.views {
         view.first_cell = add(view.first_cell, circular.center - found, view.column_step);
     }
@@ -253,17 +268,18 @@ impl CountsFlags {
         recording.reading = match self.numbers {
             Some(Numbers::Counts) => Reading::Counts,
             Some(Numbers::LineIntegrals) => Reading::LineIntegrals,
-            None if self.flat.is_some() => Reading::Counts,
+            None if self.flat.is_some() || self.open_beam.is_some() => Reading::Counts,
             None => recording.reading,
         };
         Ok(())
     }
 
-    fn correction(&self) -> Correction {
-        Correction {
-            repair: !self.no_repair,
-            stripes: self.stripes.as_deref() != Some("off"),
-            ..Correction::default()
+    fn preparation(&self) -> Preparation {
+        let usual = Preparation { open_beam: self.open_beam, ..Preparation::default() };
+        Preparation {
+            repair: usual.repair.filter(|_| !self.no_repair),
+            stripes: usual.stripes.filter(|_| self.stripes != Some(StripeMethod::Off)),
+            ..usual
         }
     }
 }

@@ -1,6 +1,15 @@
 //! A scan: measured numbers, their geometry, their units; and the way from raw counts to line integrals.
 
+pub mod axis;
+pub mod counts;
+pub mod defects;
+mod double_wedge;
+mod median;
 pub mod noise;
+pub mod selection;
+pub mod stripes;
+
+pub use counts::{Counts, Preparation, Prepared};
 
 use ndarray::Array3;
 
