@@ -16,7 +16,8 @@ pub struct Caps {
 /// One computation. `Self` is the shader's uniform `Params`, field for field.
 ///
 /// Bindings of group 0: 0 is `Params`, then the inputs (read), then the outputs (read_write; an invocation may read
-/// its own elements of an output, so what is updated in place is an output).
+/// its own elements of an output, so what is updated in place is an output). `Params` has at most 256 bytes, all of
+/// them u32 or f32. Every loop of a shader must end: nothing else stops it.
 pub trait Kernel: bytemuck::Pod + Send + Sync + std::fmt::Debug {
     /// Name of the shader file and of the Rust file.
     const NAME: &'static str;

@@ -1,11 +1,15 @@
 //! Where computations run: the CPU or a GPU, by value, with four verbs: upload, zeros, run, download.
 
 mod array;
+mod choose;
 mod cpu;
+mod faults;
 mod gpu;
 mod kernel;
+mod recorder;
 
 pub use array::{Array, Element, Number, Slab};
+pub use choose::{AdapterSummary, Choice, adapters};
 pub use cpu::{Cpu, Simd};
 pub use gpu::Gpu;
 pub use kernel::{Caps, Example, Host, HostArray, HostMut, Kernel, fold};
@@ -103,8 +107,8 @@ impl Device {
         match self {
             Self::Gpu(gpu) => gpu.run(kernel, inputs, outputs),
             Self::Cpu(_) => {
-                let inputs: Vec<Host> = inputs.iter().map(|slab| Host(slab.host())).collect();
-                let mut outputs: Vec<HostMut> = outputs.iter_mut().map(|slab| HostMut(slab.host_mut())).collect();
+                let inputs: Vec<Host> = inputs.iter().map(|slab| slab.host()).collect();
+                let mut outputs: Vec<HostMut> = outputs.iter_mut().map(|slab| slab.host_mut()).collect();
                 kernel.on_cpu(&inputs, &mut outputs);
             }
         }
@@ -126,11 +130,19 @@ impl Device {
             let (words, tail) = rest.split_at_mut(slab.lines * array.line_len());
             match (self, &slab.storage) {
                 (Self::Gpu(gpu), Storage::Gpu(buffer)) => gpu.download(buffer, words)?,
-                (_, _) => words.copy_from_slice(slab.host()),
+                (_, _) => words.copy_from_slice(slab.host().0),
             }
             rest = tail;
         }
         Ok(numbers)
+    }
+
+    /// Waits until all that was run is done, and tells what has gone wrong: for timings, and before work ends.
+    pub fn synchronize(&self) -> Result<()> {
+        match self {
+            Self::Cpu(_) => Ok(()),
+            Self::Gpu(gpu) => gpu.synchronize(),
+        }
     }
 
     fn allocate(
@@ -163,18 +175,26 @@ impl Cpu {
 }
 
 impl Slab {
+    /// The slab's numbers on the CPU, for operators that go their own way there.
+    ///
+    /// # Panics
+    /// If it lives on a GPU.
     #[track_caller]
-    fn host(&self) -> &[u32] {
+    pub fn host(&self) -> Host<'_> {
         match &self.storage {
-            Storage::Host(words) => words,
+            Storage::Host(words) => Host(words),
             Storage::Gpu(_) => panic!("a slab on the GPU was given to the CPU"),
         }
     }
 
+    /// The slab's numbers on the CPU, to be written.
+    ///
+    /// # Panics
+    /// If it lives on a GPU.
     #[track_caller]
-    fn host_mut(&mut self) -> &mut [u32] {
+    pub fn host_mut(&mut self) -> HostMut<'_> {
         match &mut self.storage {
-            Storage::Host(words) => words,
+            Storage::Host(words) => HostMut(words),
             Storage::Gpu(_) => panic!("a slab on the GPU was given to the CPU"),
         }
     }
