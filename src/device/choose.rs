@@ -89,7 +89,7 @@ impl Choice {
             Self::Gpu => "the best GPU found",
             _ => "as asked",
         };
-        Ok((Device::Gpu(Gpu::open(adapter)?), reason.into()))
+        Ok((Device::Gpu(open(adapter)?), reason.into()))
     }
 
     fn unknown(&self, adapters: &[wgpu::Adapter]) -> Error {
@@ -109,11 +109,15 @@ impl Choice {
 }
 
 fn open_auto(adapters: &[wgpu::Adapter]) -> (Device, String) {
-    match best(adapters).filter(|adapter| !is_software(adapter)).map(Gpu::open) {
+    match best(adapters).filter(|adapter| !is_software(adapter)).map(open) {
         Some(Ok(gpu)) => (Device::Gpu(gpu), "the best hardware GPU found".into()),
         Some(Err(error)) => (Device::cpu(), format!("a GPU was found, but {error}")),
         None => (Device::cpu(), "no hardware GPU was found".into()),
     }
+}
+
+fn open(adapter: &wgpu::Adapter) -> Result<Gpu> {
+    Gpu::open(adapter, memory(adapter))
 }
 
 fn list() -> Vec<wgpu::Adapter> {

@@ -35,6 +35,7 @@ struct Opened {
     queue: wgpu::Queue,
     caps: Caps,
     binding_limit: u64,
+    memory: Option<u64>,
     faults: Arc<Faults>,
     recorder: Mutex<Recorder>,
 }
@@ -67,7 +68,8 @@ fn required(offered: &wgpu::Limits) -> wgpu::Limits {
 }
 
 impl Gpu {
-    pub(super) fn open(adapter: &wgpu::Adapter) -> Result<Self> {
+    /// Opens an adapter of `memory` bytes, if that is known.
+    pub(super) fn open(adapter: &wgpu::Adapter, memory: Option<u64>) -> Result<Self> {
         let name = adapter.get_info().name;
         let limits = required(&adapter.limits());
         let descriptor = wgpu::DeviceDescriptor { required_limits: limits.clone(), ..Default::default() };
@@ -88,7 +90,7 @@ impl Gpu {
         };
         let recorder = Mutex::new(Recorder::new(&device));
         let binding_limit = binding_limit(&limits);
-        let opened = Opened { name, device, queue, caps, binding_limit, faults, recorder };
+        let opened = Opened { name, device, queue, caps, binding_limit, memory, faults, recorder };
         Ok(Self { opened: Arc::new(opened), binding_limit })
     }
 
@@ -104,10 +106,21 @@ impl Gpu {
         &self.opened.name
     }
 
+    pub(super) fn check_room(&self, bytes: u64) -> Result<()> {
+        match self.opened.memory {
+            Some(memory) if bytes > memory => Err(self.no_room(bytes, format!("its memory has {memory} bytes"))),
+            _ => Ok(()),
+        }
+    }
+
+    fn no_room(&self, bytes: u64, limit: String) -> Error {
+        Error::OutOfMemory { device: self.name().to_string(), bytes, limit }
+    }
+
     pub(super) fn zeros(&self, words: usize) -> Result<Buffer> {
         let bytes = words as u64 * 4;
         self.check()?;
-        let no_room = |limit| Error::OutOfMemory { device: self.name().to_string(), bytes, limit };
+        let no_room = |limit| self.no_room(bytes, limit);
         let most = self.opened.binding_limit;
         if bytes > most {
             return Err(no_room(format!("one binding holds at most {most} bytes")));

@@ -91,7 +91,7 @@ impl Device {
         self.allocate(shape, element, |lines| {
             let words = lines.len() * line;
             Ok(match self {
-                Self::Cpu(cpu) => Storage::Host(cpu.zeros(words)?),
+                Self::Cpu(_) => Storage::Host(vec![0; words]),
                 Self::Gpu(gpu) => Storage::Gpu(gpu.zeros(words)?),
             })
         })
@@ -145,12 +145,21 @@ impl Device {
         }
     }
 
+    /// Refuses at once what can never fit: a failed allocation is an answer, not an abort, nor a slow death by slabs.
+    fn check_room(&self, words: usize) -> Result<()> {
+        match self {
+            Self::Cpu(_) => Vec::<u32>::new().try_reserve_exact(words).map_err(|_| host_full(words)),
+            Self::Gpu(gpu) => gpu.check_room((words as u64).saturating_mul(4)),
+        }
+    }
+
     fn allocate(
         &self,
         shape: &[usize],
         element: Element,
         storage: impl Fn(std::ops::Range<usize>) -> Result<Storage>,
     ) -> Result<Array> {
+        self.check_room(shape.iter().fold(1, |words: usize, extent| words.saturating_mul(*extent)))?;
         let slabs = cut(shape, self.binding_limit(), &self.name())?
             .into_iter()
             .map(|lines| Ok(Slab { first: lines.start, lines: lines.len(), storage: storage(lines)? }));
@@ -161,16 +170,8 @@ impl Device {
 fn host_full(words: usize) -> Error {
     Error::OutOfMemory {
         device: "CPU".into(),
-        bytes: words as u64 * 4,
+        bytes: (words as u64).saturating_mul(4),
         limit: "the system gives no more memory".into(),
-    }
-}
-
-impl Cpu {
-    fn zeros(&self, words: usize) -> Result<Vec<u32>> {
-        // A failed allocation is an answer here, not an abort.
-        Vec::<u32>::new().try_reserve_exact(words).map_err(|_| host_full(words))?;
-        Ok(vec![0; words])
     }
 }
 
