@@ -2,6 +2,9 @@
 
 use crate::device::Kernel;
 
+/// Zero cells on each side of a filtered line, so that an interpolation past either end reads zero.
+pub const GUARD: usize = 32;
+
 /// Is shown every kernel in turn: the way that tests and benches reach all of them.
 pub trait Visitor {
     /// Called once a kernel.
@@ -19,4 +22,9 @@ macro_rules! kernels {
     };
 }
 
-kernels! {}
+kernels! {
+    crop_lines::CropLines,
+    fft_pass::FftPass,
+    multiply_lines::MultiplyLines,
+    pad_lines::PadLines,
+}
