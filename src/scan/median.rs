@@ -1,6 +1,8 @@
 //! Running median: the window's values are kept sorted while it slides (Huang, Yang, Tang 1979, with a list for a histogram).
 
-/// Medians of `values` over `window` neighbours (made odd), mirrored at the ends, into `out`; `sorted` is scratch.
+/// Medians of `values` over `window` neighbours (made odd), the ends repeated outward, into `out`; `sorted` is scratch.
+///
+/// So a slope that runs out of the array is its own median, and so is an outlier in the first or last place: left alone.
 ///
 /// # Panics
 /// If `out` is not as long as `values`.
@@ -11,12 +13,7 @@ pub(super) fn running_median(values: &[f32], window: usize, out: &mut [f32], sor
         return;
     }
     let half = (window / 2) as isize;
-    // A repeated end would outvote its neighbours, and an outlier there would be its own median.
-    let last = values.len() as isize - 1;
-    let at = |index: isize| {
-        let folded = index.rem_euclid((2 * last).max(1));
-        values[folded.min(2 * last - folded).max(0) as usize]
-    };
+    let at = |index: isize| values[index.clamp(0, values.len() as isize - 1) as usize];
     sorted.clear();
     sorted.extend((-half..=half).map(at));
     sorted.sort_by(f32::total_cmp);
@@ -58,8 +55,8 @@ mod tests {
             running_median(&values, window, &mut medians, &mut Vec::new());
             let half = (window / 2) as isize;
             for (index, &found) in medians.iter().enumerate() {
-                let mirror = |at: isize| values[if at < 0 { -at } else { 56 - (at - 56).abs() } as usize];
-                let mut near: Vec<f32> = (-half..=half).map(|offset| mirror(index as isize + offset)).collect();
+                let mut near: Vec<f32> =
+                    (-half..=half).map(|offset| values[(index as isize + offset).clamp(0, 56) as usize]).collect();
                 near.sort_by(f32::total_cmp);
                 assert_eq!(found, near[half as usize], "window {window}, index {index}");
             }

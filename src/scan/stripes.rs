@@ -109,9 +109,14 @@ mod tests {
         for (column, by) in [(98, 0.1), (108, -0.15), (109, -0.1), (128, 0.2), (139, 0.1), (150, -0.1)] {
             striped.slice_mut(ndarray::s![.., 0, column]).mapv_inplace(|value| value + by);
         }
-        let before = rms(&striped, &truth);
+        // A stripe, and the ring it makes, is what all views have in common.
+        let stripes = |a: &Array3<f32>, b: &Array3<f32>| {
+            let mean = (a - b).mean_axis(Axis(0)).unwrap().insert_axis(Axis(0));
+            rms(&mean, &Array3::zeros(mean.dim()))
+        };
+        let before = stripes(&striped, &truth);
         suppress(&mut striped, &Stripes::default()).unwrap();
-        let after = rms(&striped, &untouched);
+        let after = stripes(&striped, &untouched);
         assert!(after < before / 5.0, "{before} {after}");
     }
 
