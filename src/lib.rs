@@ -19,5 +19,6 @@ pub mod scan;
 pub mod io;
 pub mod phantom;
 pub mod quality;
+pub mod recipes;
 
 pub use error::{Error, Result};

@@ -151,12 +151,16 @@ fn every_shader_has_its_twin_and_every_kernel_its_shader() {
     let list = fs::read_to_string(root().join("src/kernels/mod.rs")).unwrap();
     for shader in &shaders {
         assert!(names("src/kernels", "rs").contains(shader), "shaders/{shader}.wgsl has no src/kernels/{shader}.rs");
-        assert!(list.contains(&format!("{shader} ::")) || list.contains(&format!("{shader}::")), "{shader} is not in the list");
+        assert!(
+            list.contains(&format!("{shader} ::")) || list.contains(&format!("{shader}::")),
+            "{shader} is not in the list"
+        );
     }
     for path in files(&root().join("src/kernels"), "rs") {
         if code(&path).contains("const NAME: &'static str = ") {
             let text = code(&path);
-            let name = text.split("const NAME: &'static str = \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+            let name =
+                text.split("const NAME: &'static str = \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
             assert!(shaders.contains(name), "{} has no shaders/{name}.wgsl", path.display());
         }
     }

@@ -151,7 +151,9 @@ impl GeometryFlags {
             || detector.is_some()
             || angles.is_some()
             || angle_unit.is_some()
-            || [cell, cell_height, source_origin, source_detector, detector_offset, axis_offset].iter().any(|flag| flag.is_some())
+            || [cell, cell_height, source_origin, source_detector, detector_offset, axis_offset]
+                .iter()
+                .any(|flag| flag.is_some())
             || matches!(center, Some(Center::Column(_)))
     }
 
@@ -187,7 +189,9 @@ impl GeometryFlags {
             return Ok(AngleList::Range(text.parse()?));
         }
         let Some(unit) = self.angle_unit else {
-            return Err(Error::Option(format!("--angles {text}: say what its numbers are with --angle-unit deg or rad")));
+            return Err(Error::Option(format!(
+                "--angles {text}: say what its numbers are with --angle-unit deg or rad"
+            )));
         };
         let angles = io::read_angles(text)?;
         Ok(AngleList::Radians(angles.into_iter().map(|angle| angle * unit).collect()))
@@ -277,7 +281,9 @@ impl Description {
     pub fn with_cell_in_millimetres(self) -> Result<Self> {
         match self.cell {
             Some(_) => Ok(self),
-            None => Err(Error::Option("the width of a detector cell is not known; give it, such as --cell 0.5mm".into())),
+            None => {
+                Err(Error::Option("the width of a detector cell is not known; give it, such as --cell 0.5mm".into()))
+            }
         }
     }
 
@@ -410,7 +416,10 @@ pub fn sketch(geometry: &Geometry) -> Result<Vec<(&'static str, String)>> {
         ("central column", format!("{:.4} (middle {:.1})", circular.center, last_column_middle(geometry))),
         ("magnification", format!("{:.6}", circular.magnification())),
         ("sampling at the axis", length(circular.sampling())),
-        ("field of view", format!("{} across (to {} and {} from the axis)", length(first + last), length(first), length(last))),
+        (
+            "field of view",
+            format!("{} across (to {} and {} from the axis)", length(first + last), length(first), length(last)),
+        ),
     ];
     if circular.shape != Shape::Parallel {
         lines.push(("source to axis", length(circular.source_origin)));

@@ -2,6 +2,8 @@
 //! standard error; exit code 0, 1 for what the world did wrong, 2 for wrong usage, 130 when interrupted.
 
 mod geometry;
+mod grid;
+mod output;
 mod report;
 
 use std::{process::ExitCode, sync::atomic::AtomicBool};
@@ -84,8 +86,8 @@ impl Global {
     /// Opens the device that was asked for; a remark on the choice goes to standard error.
     fn open(&self) -> Result<Device> {
         let (device, why) = self.device.open()?;
-        if device.is_software_gpu() && !self.quiet {
-            eprintln!("rushlight: warning: {why}");
+        if why.starts_with("warning") && !self.quiet {
+            eprintln!("rushlight: {why}");
         }
         Ok(device)
     }

@@ -3,9 +3,9 @@
 use std::{ops::Range, path::PathBuf};
 
 use clap::{Args, ValueEnum};
+use ndarray::Array3;
 use rushlight::{
     Error, Result,
-    device::Device,
     geometry::{Circular, Geometry, LengthUnit, Shape, add},
     io::{self, Reading, Recording},
     monitor::Monitor,
@@ -23,7 +23,7 @@ use super::{
     geometry::{Center, Description, GeometryFlags},
     grid::GridFlags,
     output::OutputFlags,
-    report::{Report, describe},
+    report::Report,
 };
 
 pub const EXAMPLES: &str = "Examples:
@@ -204,26 +204,18 @@ fn read(flags: &Flags, monitor: &Monitor, notes: &mut Vec<String>) -> Result<Sca
     selection.check(shape)?;
     selection.of_geometry(&mut geometry);
     let Recording { data, flat, dark, reading, .. } = recording;
-    let mut projections = selection.of(data, true);
+    let projections = selection.of(data, true);
     rushlight::error::check_finite("the scan", projections.shape(), projections.as_slice().unwrap_or_default())?;
-    monitor.step("correct", 1, || {
-        projections = match reading {
-            Reading::LineIntegrals => {
-                if flags.counts.stripes == Some(StripeMethod::Sorting) {
-                    let suppressed = stripes::suppress(&mut projections, &Default::default())?;
-                    notes.push(format!("stripes: {:.2e} rms taken out (Vo 2018)", suppressed.strength));
-                }
-                projections
-            }
-            Reading::Counts => {
-                let [flat, dark] = [flat, dark].map(|frames| frames.map(|frames| selection.of(frames, false)));
-                let (line_integrals, prepared) = Counts { data: projections, flat, dark }.prepare(&flags.counts.preparation())?;
-                notes.extend(prepared.to_string().lines().map(str::to_string));
-                line_integrals
-            }
-        };
-        Ok(())
-    })?;
+    let projections = match reading {
+        Reading::LineIntegrals => flags.counts.suppress(projections, monitor, notes)?,
+        Reading::Counts => {
+            let [flat, dark] = [flat, dark].map(|frames| frames.map(|frames| selection.of(frames, false)));
+            let counts = Counts { data: projections, flat, dark };
+            let (line_integrals, prepared) = monitor.step("correct", 1, || counts.prepare(&flags.counts.preparation()))?;
+            notes.extend(prepared.to_string().lines().map(str::to_string));
+            line_integrals
+        }
+    };
     let mut scan = Scan::new(projections, geometry)?;
     if flags.geometry.center == Some(Center::Auto) {
         monitor.step("centre", 1, || find_center(&mut scan, notes))?;
@@ -272,6 +264,15 @@ impl CountsFlags {
             None => recording.reading,
         };
         Ok(())
+    }
+
+    /// Ring suppression for line integrals, where it is asked for.
+    fn suppress(&self, mut projections: Array3<f32>, monitor: &Monitor, notes: &mut Vec<String>) -> Result<Array3<f32>> {
+        if self.stripes == Some(StripeMethod::Sorting) {
+            let suppressed = monitor.step("correct", 1, || stripes::suppress(&mut projections, &Default::default()))?;
+            notes.push(format!("stripes: {:.2e} (rms of the line integrals) taken out", suppressed.strength));
+        }
+        Ok(projections)
     }
 
     fn preparation(&self) -> Preparation {

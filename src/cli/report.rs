@@ -111,7 +111,9 @@ impl Report<'_> {
 /// A device in words.
 pub fn describe(device: &Device) -> String {
     match device {
-        Device::Cpu(cpu) => format!("CPU {} ({}, {} threads)", cpu.name(), rushlight::device::Simd::detected(), cpu.threads()),
+        Device::Cpu(cpu) => {
+            format!("CPU {} ({}, {} threads)", cpu.name(), rushlight::device::Simd::detected(), cpu.threads())
+        }
         Device::Gpu(_) => format!("GPU {}", device.name()),
     }
 }

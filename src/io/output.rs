@@ -37,9 +37,7 @@ fn temporary(path: &Path) -> Result<NamedTempFile> {
     // A temporary file is private by default; the finished one should have what the user's umask allows.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder).map_err(|error| {
-        Error::file(path, format!("cannot be written: {}", tidy(&error)))
-    })
+    builder.tempfile_in(folder).map_err(|error| Error::file(path, format!("cannot be written: {}", tidy(&error))))
 }
 
 /// The system's reason alone, without the temporary name that `tempfile` adds.

@@ -140,7 +140,8 @@ pub(super) fn unfolded_limit(length: u64) -> u64 {
 
 /// The first dozen `names` for a message, each after `mark`.
 pub(super) fn listed(names: &[String], mark: &str) -> String {
-    let mut list: Vec<_> = names.iter().take(12).map(|name| format!("{mark}{}", name.trim_end_matches(".npy"))).collect();
+    let mut list: Vec<_> =
+        names.iter().take(12).map(|name| format!("{mark}{}", name.trim_end_matches(".npy"))).collect();
     if names.len() > 12 {
         list.push("…".into());
     }

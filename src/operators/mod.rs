@@ -1,5 +1,6 @@
 //! Linear operators between arrays on a device, and the passes of direct methods.
 
+pub mod backprojection;
 pub mod fourier;
 pub mod line_filter;
 

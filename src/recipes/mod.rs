@@ -2,14 +2,7 @@
 
 use ndarray::Array3;
 
-use crate::{
-    device::Device,
-    error::Result,
-    geometry::Grid,
-    image::Image,
-    monitor::Monitor,
-    scan::Scan,
-};
+use crate::{device::Device, error::Result, geometry::Grid, image::Image, monitor::Monitor, scan::Scan};
 
 /// What a recipe made, and how.
 #[derive(Clone, Debug)]

@@ -86,7 +86,8 @@ impl Selection {
         let columns = self.columns.clone().unwrap_or(0..geometry.columns);
         let bins = [self.bin_rows(rows.len()), self.bin.unwrap_or(1)];
         // Centre of the first cell of the part, in cells of the whole.
-        let first = [(rows.start, bins[0]), (columns.start, bins[1])].map(|(start, bin)| start as f64 + (bin as f64 - 1.0) / 2.0);
+        let first = [(rows.start, bins[0]), (columns.start, bins[1])]
+            .map(|(start, bin)| start as f64 + (bin as f64 - 1.0) / 2.0);
         geometry.rows = rows.len() / bins[0];
         geometry.columns = columns.len() / bins[1];
         for view in &mut geometry.views {
