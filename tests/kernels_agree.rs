@@ -143,11 +143,16 @@ fn cpu_and_gpu_agree_on_every_kernel() {
 
 /// `multiply_lines`, wrong in several ways: what the comparisons must catch.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+#[derive(Clone, Copy, Debug)]
 struct Wrong<const WAY: usize> {
     lines: u32,
     length: u32,
 }
+
+// SAFETY: two u32, for which zeros and any other bits are fine, and no padding.
+unsafe impl<const WAY: usize> bytemuck::Zeroable for Wrong<WAY> {}
+// SAFETY: as above.
+unsafe impl<const WAY: usize> bytemuck::Pod for Wrong<WAY> {}
 
 impl<const WAY: usize> Kernel for Wrong<WAY> {
     const NAME: &'static str = "wrong";
@@ -193,7 +198,8 @@ fn wrong_params_are_caught() {
         let wrong = text.replace(was, is).replace("params.lines * params.length", "u32(params.lines)");
         let wrong = wrong.replace("% params.length", "% u32(params.length)");
         assert_ne!(wrong, text);
-        check_params(&kernel, &wrong).expect_err(is);
+        let error = check_params(&kernel, &wrong).expect_err(is);
+        assert!(error.starts_with("Params"), "{error}");
     }
 }
 
