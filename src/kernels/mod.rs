@@ -1,6 +1,13 @@
 //! The kernels: each one computation, as `NAME.rs` here and `NAME.wgsl` in `shaders/`.
 
+mod part;
+
+pub use part::Part;
+
 use crate::device::Kernel;
+
+/// Zero cells on each side of a filtered line, so that an interpolation past either end reads zero.
+pub const GUARD: usize = 32;
 
 /// Is shown every kernel in turn: the way that tests and benches reach all of them.
 pub trait Visitor {
@@ -19,4 +26,6 @@ macro_rules! kernels {
     };
 }
 
-kernels! {}
+kernels! {
+    backproject_parallel::BackprojectParallel,
+}
