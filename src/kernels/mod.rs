@@ -1,5 +1,9 @@
 //! The kernels: each one computation, as `NAME.rs` here and `NAME.wgsl` in `shaders/`.
 
+pub mod part;
+
+pub use part::Part;
+
 use crate::device::Kernel;
 
 /// Zero cells on each side of a filtered line, so that an interpolation past either end reads zero.
@@ -23,6 +27,8 @@ macro_rules! kernels {
 }
 
 kernels! {
+    backproject_fan::BackprojectFan,
+    backproject_parallel::BackprojectParallel,
     crop_lines::CropLines,
     fft_pass::FftPass,
     multiply_lines::MultiplyLines,
