@@ -193,3 +193,53 @@ impl Clip {
 fn angle(key: &str, text: &str) -> Parsed<f64> {
     units::angle(text).map_err(|error| format!("{key}: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::ALL, *};
+
+    fn described(shapes: &str) -> Result<Phantom> {
+        let head = "title = 't'\nsource = 's'\nlength = '1mm'\nvalue = '1/mm'\nframe = '100mm'\n";
+        parse("test.toml", &format!("{head}shapes = [{shapes}]"))
+    }
+
+    #[test]
+    fn mistakes_in_a_description_are_named() {
+        let good = "{ ellipse = [1, 2], center = [0, 0], value = 1 }";
+        assert_eq!(described(good).unwrap().shapes.len(), 1);
+        for (shape, words) in [
+            ("{ ellipse = [1, 2], center = [0, 0] }", "value"),
+            ("{ ellipse = [1, 0], center = [0, 0], value = 1 }", "ellipse"),
+            ("{ ellipse = [1, nan], center = [0, 0], value = 1 }", "ellipse"),
+            ("{ ellipse = [1, 2], center = [0, inf], value = 1 }", "center"),
+            ("{ ellipse = [1, 2], center = ['a', 0], value = 1 }", "center"),
+            ("{ ellipse = [1, 2], centre = [0, 0], value = 1 }", "centre"),
+            ("{ ellipse = [1, 2], center = [0, 0], value = nan }", "value"),
+            ("{ center = [0, 0], value = 1 }", "ellipse"),
+            ("{ ellipse = [1, 2], center = [0, 0], value = 1, rotation = '5' }", "rotation"),
+            ("{ rectangle = [-1, 2], center = [0, 0], value = 1 }", "rectangle"),
+            ("{ ellipse = [1, 2], center = [0, 0], value = 1, repeat = 3 }", "repeat"),
+            ("{ ellipse = [1, 2], center = [0, 0], value = 1, clip = [{ normal = '0deg' }] }", "offset"),
+        ] {
+            let message = described(&format!("{good}, {shape}")).unwrap_err().to_string();
+            assert!(message.contains("test.toml: shape 2: ") && message.contains(words), "{shape}: {message}");
+            assert!(!message.contains('\n'), "{message}");
+        }
+        let message = parse("x", "title = 't'\nframe = 3").unwrap_err().to_string();
+        assert!(message.contains("line 2") && !message.contains('\n'), "{message}");
+        let message = Phantom::named("shep-logan").unwrap_err().to_string();
+        assert!(message.contains("shepp-logan-toft"), "{message}");
+    }
+
+    #[test]
+    fn a_description_is_read_from_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("own.toml");
+        let (_, text) = ALL[0];
+        std::fs::write(&path, text).unwrap();
+        let path = path.to_str().unwrap();
+        let own = Phantom::named(path).unwrap();
+        assert_eq!(own.shapes, Phantom::named(ALL[0].0).unwrap().shapes);
+        assert_eq!(own.name, path);
+    }
+}

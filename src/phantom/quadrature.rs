@@ -6,18 +6,19 @@ use std::{f64::consts::PI, sync::LazyLock};
 /// Positions in −1…1 and weights whose sum is 1.
 type Rule = Vec<(f64, f64)>;
 
-/// Away from break points by this many interval widths the few points of `SMOOTH` are exact to 1e-10.
-const CLEARANCE: f64 = 4.0;
+/// This many interval widths away from break points, the few points of `SMOOTH` err by 1e-10.
+const CLEARANCE: f64 = 2.0;
 
-static SMOOTH: LazyLock<Rule> = LazyLock::new(|| gauss_legendre(4));
+static SMOOTH: LazyLock<Rule> = LazyLock::new(|| gauss_legendre(5));
 
-/// Under x = −cos πs, √(1 ± x) becomes a smooth function of s, and so does what ends like a square root.
+/// Under x = −cos πs, √(1 ± x) becomes a smooth function of s, and so does what ends like a square root. The worst case
+/// is a root that ends some 3e-5 of the interval beyond it: the mean of √((x + g)(1 + g − x)) is then 4e-8 wrong.
 static ENDS: LazyLock<Rule> = LazyLock::new(|| {
     let substitute = |(position, weight): (f64, f64)| {
         let angle = PI * (position + 1.0) / 2.0;
         (-angle.cos(), weight * angle.sin() * PI / 2.0)
     };
-    gauss_legendre(20).into_iter().map(substitute).collect()
+    gauss_legendre(24).into_iter().map(substitute).collect()
 });
 
 /// The roots of the Legendre polynomial of degree `count` by Newton's method, and their weights.
@@ -86,10 +87,10 @@ mod tests {
     fn half_a_circle_has_its_area_however_it_is_cut() {
         let circle = |x: f64| (1.0 - x * x).max(0.0).sqrt();
         let area = |x: f64| (x * (1.0 - x * x).sqrt() + x.asin()) / 2.0;
-        for (from, to) in [(-1.0, 1.0), (-1.0, -0.9), (-0.99999, 0.9), (0.5, 0.999), (-0.01, 0.01)] {
+        for (from, to) in [(-1.0, 1.0), (-1.0, -0.9), (-0.99997, 0.99997), (0.5, 0.9999), (-0.01, 0.01), (0.2, 0.5)] {
             let found = mean(from, to, &[-1.0, 1.0], circle) * (to - from);
             let exact: f64 = area(to) - area(from);
-            assert!((found - exact).abs() < 1e-9 * exact, "{from}..{to}: {found} {exact}");
+            assert!((found - exact).abs() < 5e-8 * exact, "{from}..{to}: {found} {exact}");
         }
         assert!((mean(-3.0, 1.5, &[-1.0, 1.0], circle) * 4.5 - PI / 2.0).abs() < 1e-12);
     }

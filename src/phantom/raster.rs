@@ -1,4 +1,4 @@
-//! Area-sampled rasters: every pixel is the mean of the phantom over the pixel's area, to 1e-8 of each shape's value.
+//! Area-sampled rasters: every pixel is the mean of the phantom over the pixel's area, to 1e-7 of each shape's value.
 //!
 //! Along a row the overlap of shape and pixel is closed-form; down the rows it is integrated by quadrature, split where
 //! the outline crosses a border between columns, has a corner, or turns back. Pixels whose corners are all inside are

@@ -3,7 +3,7 @@
 //! The object is a cylinder without end along z, so rays must run across z; those of a fan begin at the source. The
 //! mean over a cell is taken over its column coordinate (position on a flat detector, arc on a curved one).
 //! Ellipse, parallel rays: the chord 2h·√(1 − x²) has the closed antiderivative h·(x√(1 − x²) + arcsin x).
-//! All else: quadrature between the rays that touch the shape or meet its corners, to 1e-9 of the longest chord.
+//! All else: quadrature between the rays that touch the shape or meet its corners, to 1e-7 of the longest chord.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -163,7 +163,7 @@ impl Phantom {
     }
 
     /// One row of one view, in value times mm.
-    fn view(&self, view: &View, rows: usize, columns: usize) -> std::result::Result<Vec<f64>, &'static str> {
+    pub(super) fn view(&self, view: &View, rows: usize, columns: usize) -> std::result::Result<Vec<f64>, &'static str> {
         let sight = Sight::of(view, rows)?;
         let [x, y, w] = sight.source;
         if w != 0.0 && self.shapes.iter().any(|shape| shape.contains([x, y])) {

@@ -74,33 +74,40 @@ const PLAINS: [Plain; 3] = [
 ];
 
 impl Plain {
-    fn contains(&self, [x, y]: [f64; 2]) -> bool {
+    /// At most 0 inside, above 0 outside, and convex.
+    fn outside(&self, [x, y]: [f64; 2]) -> f64 {
         let (x, y) = (x - self.center[0], y - self.center[1]);
         let (sin, cos) = self.rotation.to_radians().sin_cos();
         let (u, v) = ((x * cos + y * sin) / self.half[0], (y * cos - x * sin) / self.half[1]);
-        let kept =
-            |(angle, offset): &(f64, f64)| x * angle.to_radians().cos() + y * angle.to_radians().sin() <= *offset;
-        (if self.round { u * u + v * v <= 1.0 } else { u.abs().max(v.abs()) <= 1.0 }) && self.clip.iter().all(kept)
+        let gauge = if self.round { u.hypot(v) } else { u.abs().max(v.abs()) };
+        self.clip.iter().fold(gauge - 1.0, |most, (angle, offset)| {
+            let (sin, cos) = angle.to_radians().sin_cos();
+            most.max(x * cos + y * sin - offset)
+        })
     }
 
-    /// The chord by bisection for the two ends, from the best of many points on the line.
+    /// The chord: the innermost point by ternary search, then both ends by bisection.
     fn chord(&self, origin: [f64; 2], direction: [f64; 2]) -> f64 {
-        let at = |t: f64| [origin[0] + t * direction[0], origin[1] + t * direction[1]];
+        let at = |t: f64| self.outside([origin[0] + t * direction[0], origin[1] + t * direction[1]]);
         let near = (self.center[0] - origin[0]) * direction[0] + (self.center[1] - origin[1]) * direction[1];
-        let steps = 2000;
-        let inside: Vec<f64> = (0..=steps)
-            .map(|i| near + 50.0 * (2.0 * f64::from(i) / f64::from(steps) - 1.0))
-            .filter(|t| self.contains(at(*t)))
-            .collect();
-        let (Some(first), Some(last)) = (inside.first(), inside.last()) else { return 0.0 };
-        let end = |mut inner: f64, mut outer: f64| {
-            for _ in 0..50 {
+        let (mut low, mut high) = (near - 60.0, near + 60.0);
+        for _ in 0..60 {
+            let third = (high - low) / 3.0;
+            if at(low + third) < at(high - third) { high -= third } else { low += third }
+        }
+        let inner = (low + high) / 2.0;
+        if at(inner) > 0.0 {
+            return 0.0;
+        }
+        let end = |mut outer: f64| {
+            let mut inner = inner;
+            for _ in 0..45 {
                 let middle = (inner + outer) / 2.0;
-                if self.contains(at(middle)) { inner = middle } else { outer = middle }
+                if at(middle) <= 0.0 { inner = middle } else { outer = middle }
             }
             inner
         };
-        end(*last, last + 0.06) - end(*first, first - 0.06)
+        end(near + 60.0) - end(near - 60.0)
     }
 }
 
@@ -122,10 +129,9 @@ fn a_disk_has_the_chord_of_a_circle_averaged_over_the_cell() {
 
 #[test]
 fn cells_of_every_detector_hold_the_mean_of_the_chord() {
-    let fine = 4000;
+    let fine = 1000;
     for plain in &PLAINS {
         let phantom = described(plain.text).unwrap();
-        let longest = 2.0 * plain.half[0];
         for geometry in [
             parallel(vec![0.3, 2.1], 120, 0.9),
             fan(vec![0.3, 4.1], false).geometry(),
@@ -133,20 +139,18 @@ fn cells_of_every_detector_hold_the_mean_of_the_chord() {
         ] {
             for view in &geometry.views {
                 let row = phantom.view(view, 1, geometry.columns).unwrap();
-                for (column, found) in row.iter().enumerate().step_by(3) {
+                let seen =
+                    |column: &usize| column.is_multiple_of(11) || (row[*column] > 0.0) != (row[*column - 1] > 0.0);
+                for column in (1..geometry.columns).filter(seen) {
                     let chord = |i: i32| {
                         let ray = view.ray(0.0, column as f64 + (f64::from(i) + 0.5) / f64::from(fine) - 0.5);
                         plain.chord([ray.origin[0], ray.origin[1]], [ray.direction[0], ray.direction[1]])
                     };
-                    // The coarse mean only decides where the fine one is worth its time.
-                    let coarse = [1, fine / 2, fine - 2].map(chord);
-                    if coarse[1] == 0.0 || column % 9 != 0 {
-                        assert!((found - coarse[1]).abs() < 0.2 * longest);
-                        continue;
-                    }
                     let exact = (0..fine).map(chord).sum::<f64>() / f64::from(fine);
-                    // The midpoint rule itself errs by (1/fine)^1.5 of the chord where it ends like a root.
-                    assert!((found - exact).abs() < 2e-6 * longest, "{} at {column}: {found} {exact}", plain.text);
+                    // The midpoint rule itself errs by a part of fine^(−3/2) where the chord ends like a root, and
+                    // of 1/fine² of its rise where it has a corner.
+                    let found = row[column];
+                    assert!((found - exact).abs() < 5e-4, "{} at {column}: {found} {exact}", plain.text);
                 }
             }
         }
@@ -181,18 +185,18 @@ fn quadrature_over_a_cell_keeps_its_promise() {
 #[test]
 fn pixels_hold_the_mean_over_their_area() {
     let grid = Grid::centered([1, 30, 32], [1.0, 3.0, 2.5], [1.0, -2.0, 0.0]);
-    let fine = 400;
+    let fine = 120;
     for plain in &PLAINS {
         let image = described(plain.text).unwrap().raster(&grid).unwrap();
         for ((_, row, column), found) in image.values.indexed_iter() {
             let inside = |i: i32| {
                 let part = |k: i32| (f64::from(k) + 0.5) / f64::from(fine) - 0.5;
                 let [x, y, _] = grid.position([0.0, row as f64 + part(i / fine), column as f64 + part(i % fine)]);
-                plain.contains([x, y])
+                plain.outside([x, y]) <= 0.0
             };
             let exact = (0..fine * fine).filter(|i| inside(*i)).count() as f64 / f64::from(fine * fine);
             // Counting points errs by about a part in `fine` along the outline.
-            assert!((f64::from(*found) - exact).abs() < 2e-3, "{} at {row} {column}: {found} {exact}", plain.text);
+            assert!((f64::from(*found) - exact).abs() < 5e-3, "{} at {row} {column}: {found} {exact}", plain.text);
         }
     }
 }
@@ -269,7 +273,7 @@ fn phantoms_have_their_published_values_and_stand_upright() {
         (10.8, 90.0, 1.0475, "disc"),
         (0.0, -36.0, 1.8, "midline bone"),
         (0.0, 108.0, 1.8, "protuberance"),
-        (70.0, 2.1, 1.8, "right ear"),
+        (70.0, 0.0, 1.8, "right ear, between cavities"),
         (88.0, 0.0, 0.0, "cavity of the right ear"),
         (-70.0, 10.0, 1.8, "pattern"),
         (0.0, 127.0, 0.0, "air"),
@@ -326,44 +330,4 @@ fn rows_of_a_parallel_scan_are_alike_and_a_wrong_way_round_fan_sees_nothing() {
     let mut away = fan(vec![0.0], false);
     away.source_origin = -300.0;
     assert!(disk.scan(&away.geometry(), &Monitor::silent()).unwrap().projections.iter().all(|p| *p == 0.0));
-}
-
-#[test]
-fn mistakes_in_a_description_are_named() {
-    let good = "{ ellipse = [1, 2], center = [0, 0], value = 1 }";
-    assert_eq!(described(good).unwrap().shapes.len(), 1);
-    for (shape, words) in [
-        ("{ ellipse = [1, 2], center = [0, 0] }", "value"),
-        ("{ ellipse = [1, 0], center = [0, 0], value = 1 }", "ellipse"),
-        ("{ ellipse = [1, nan], center = [0, 0], value = 1 }", "ellipse"),
-        ("{ ellipse = [1, 2], center = [0, inf], value = 1 }", "center"),
-        ("{ ellipse = [1, 2], center = ['a', 0], value = 1 }", "center"),
-        ("{ ellipse = [1, 2], centre = [0, 0], value = 1 }", "centre"),
-        ("{ ellipse = [1, 2], center = [0, 0], value = nan }", "value"),
-        ("{ center = [0, 0], value = 1 }", "ellipse"),
-        ("{ ellipse = [1, 2], center = [0, 0], value = 1, rotation = '5' }", "rotation"),
-        ("{ rectangle = [-1, 2], center = [0, 0], value = 1 }", "rectangle"),
-        ("{ ellipse = [1, 2], center = [0, 0], value = 1, repeat = 3 }", "repeat"),
-        ("{ ellipse = [1, 2], center = [0, 0], value = 1, clip = [{ normal = '0deg' }] }", "offset"),
-    ] {
-        let message = described(&format!("{good}, {shape}")).unwrap_err().to_string();
-        assert!(message.contains("test.toml: shape 2: ") && message.contains(words), "{shape}: {message}");
-        assert!(!message.contains('\n'), "{message}");
-    }
-    let message = description::parse("x", "title = 't'\nframe = 3").unwrap_err().to_string();
-    assert!(message.contains("line 2") && !message.contains('\n'), "{message}");
-    let message = Phantom::named("shep-logan").unwrap_err().to_string();
-    assert!(message.contains("shepp-logan-toft"), "{message}");
-}
-
-#[test]
-fn a_description_is_read_from_a_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("own.toml");
-    let (_, text) = ALL[0];
-    std::fs::write(&path, text).unwrap();
-    let path = path.to_str().unwrap();
-    let own = Phantom::named(path).unwrap();
-    assert_eq!(own.shapes, Phantom::named(ALL[0].0).unwrap().shapes);
-    assert_eq!(own.name, path);
 }

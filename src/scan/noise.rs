@@ -67,8 +67,7 @@ impl Noise {
     /// What the cell at `index` counts behind the line integral `attenuation`.
     fn count(&self, attenuation: f64, index: [usize; 3]) -> Result<f64> {
         let mean = self.photons * (-attenuation).exp();
-        // Written so that NaN is refused too.
-        if !(mean <= MOST_PHOTONS) {
+        if mean.is_nan() || mean > MOST_PHOTONS {
             return Err(Error::Scan(format!(
                 "the line integral {attenuation} at {index:?} (view, row, column) lets {mean:e} photons through: too many"
             )));
