@@ -26,21 +26,31 @@ fn multiply(a: vec2f, b: vec2f) -> vec2f {
     return vec2f(a.x * b.x - a.y * b.y, a.x * b.y + a.y * b.x);
 }
 
-// The DFT of RADIX = 2, 4 or 8 values, decimated in frequency: the result stands in bit-reversed order.
-fn butterfly(values: ptr<function, array<vec2f, RADIX>>) {
+// Sums and differences of values `half` apart; the differences turn by e^(-2 pi i m / (2 half)), m = 0..half.
+fn halve(values: ptr<function, array<vec2f, RADIX>>, half: u32) {
     const r = 0.70710678118654752;
     // e^(-2 pi i m / 8)
     let roots = array(vec2f(1.0, 0.0), vec2f(r, -r), vec2f(0.0, -1.0), vec2f(-r, -r));
-    for (var half = RADIX / 2u; half > 0u; half /= 2u) {
-        for (var i = 0u; i < RADIX / 2u; i++) {
-            let low = i / half * 2u * half + i % half;
-            let high = low + half;
-            let root = roots[i % half * (4u / half)];
-            let difference = (*values)[low] - (*values)[high];
-            (*values)[low] += (*values)[high];
-            (*values)[high] = multiply(difference, vec2f(root.x, params.sign * root.y));
-        }
+    for (var i = 0u; i < RADIX / 2u; i++) {
+        let low = i / half * 2u * half + i % half;
+        let high = low + half;
+        let root = roots[i % half * (4u / half)];
+        let difference = (*values)[low] - (*values)[high];
+        (*values)[low] += (*values)[high];
+        (*values)[high] = multiply(difference, vec2f(root.x, params.sign * root.y));
     }
+}
+
+// The DFT of RADIX = 2, 4 or 8 values, decimated in frequency: the result stands in bit-reversed order.
+// Calls instead of a loop over the stages: compilers unroll what counts by one.
+fn butterfly(values: ptr<function, array<vec2f, RADIX>>) {
+    if RADIX == 8u {
+        halve(values, 4u);
+    }
+    if RADIX >= 4u {
+        halve(values, 2u);
+    }
+    halve(values, 1u);
 }
 
 @compute @workgroup_size(SIZE)

@@ -117,7 +117,7 @@ fn open_auto(adapters: &[wgpu::Adapter]) -> (Device, String) {
 }
 
 fn open(adapter: &wgpu::Adapter) -> Result<Gpu> {
-    Gpu::open(adapter, memory(adapter))
+    Gpu::open(adapter, memory(adapter).map(|memory| memory.all))
 }
 
 fn list() -> Vec<wgpu::Adapter> {
@@ -159,16 +159,24 @@ fn summary(index: usize, adapter: &wgpu::Adapter) -> AdapterSummary {
         name: info.name,
         backend: format!("{:?}", info.backend),
         driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
-        memory: memory(adapter),
+        memory: memory(adapter).map(|memory| memory.own),
         binding_limit: binding_limit(&limits),
         buffer_limit: limits.max_buffer_size,
         software: info.device_type == wgpu::DeviceType::Cpu,
     }
 }
 
+/// Bytes that an adapter can allocate from.
+struct Memory {
+    /// Its largest own heap.
+    own: u64,
+    /// Every heap, the system's that it shares included.
+    all: u64,
+}
+
 /// WebGPU does not tell memory; Vulkan does.
 #[cfg(any(windows, target_os = "linux", target_os = "android"))]
-fn memory(adapter: &wgpu::Adapter) -> Option<u64> {
+fn memory(adapter: &wgpu::Adapter) -> Option<Memory> {
     const DEVICE_LOCAL: u32 = 1;
     // SAFETY: the handles are only read, and live as long as `adapter` does.
     let properties = unsafe {
@@ -177,11 +185,13 @@ fn memory(adapter: &wgpu::Adapter) -> Option<u64> {
         instance.get_physical_device_memory_properties(adapter.raw_physical_device())
     };
     let heaps = properties.memory_heaps.iter().take(properties.memory_heap_count as usize);
-    heaps.filter(|heap| heap.flags.as_raw() & DEVICE_LOCAL != 0).map(|heap| heap.size).max()
+    let all = heaps.clone().map(|heap| heap.size).sum();
+    let own = heaps.filter(|heap| heap.flags.as_raw() & DEVICE_LOCAL != 0).map(|heap| heap.size).max();
+    own.map(|own| Memory { own, all })
 }
 
 #[cfg(not(any(windows, target_os = "linux", target_os = "android")))]
-fn memory(_adapter: &wgpu::Adapter) -> Option<u64> {
+fn memory(_adapter: &wgpu::Adapter) -> Option<Memory> {
     None
 }
 

@@ -108,7 +108,7 @@ impl Gpu {
 
     pub(super) fn check_room(&self, bytes: u64) -> Result<()> {
         match self.opened.memory {
-            Some(memory) if bytes > memory => Err(self.no_room(bytes, format!("its memory has {memory} bytes"))),
+            Some(memory) if bytes > memory => Err(self.no_room(bytes, format!("its memories have {memory} bytes"))),
             _ => Ok(()),
         }
     }
