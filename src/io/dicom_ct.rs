@@ -50,7 +50,8 @@ pub(super) fn write(path: &Path, image: &Image, _: &WriteOptions, staging: &mut 
     values.iter().for_each(|value| value.to_bits().hash(&mut seed));
     describe(image).hash(&mut seed);
     let uid = |of: &str| uid(&seed, of);
-    let series = Series { image, rows, columns, rescale, study: uid("study"), series: uid("series"), frame: uid("frame") };
+    let series =
+        Series { image, rows, columns, rescale, study: uid("study"), series: uid("series"), frame: uid("frame") };
     for (z, slice) in image.values.outer_iter().enumerate() {
         let instance = uid(&format!("slice {z}"));
         let object = series
@@ -153,6 +154,8 @@ impl Series<'_> {
             (tags::POSITION_REFERENCE_INDICATOR, VR::LO),
             (tags::ACQUISITION_NUMBER, VR::IS),
             (tags::KVP, VR::DS),
+            (tags::LATERALITY, VR::CS),
+            (tags::PATIENT_POSITION, VR::CS),
         ] {
             put(tag, vr, "");
         }

@@ -90,7 +90,11 @@ fn read_geometry(
     let unit = unit.ok_or_else(|| wrong("its unit is neither mm nor cell"))?;
     let list = |name: &str, width: usize| -> Result<Vec<f64>> {
         let values = store.values(&path(name))?.into_f64_list();
-        if values.len() == width * count { Ok(values) } else { Err(wrong(&format!("{name} is not {width} × {count} numbers"))) }
+        if values.len() == width * count {
+            Ok(values)
+        } else {
+            Err(wrong(&format!("{name} is not {width} × {count} numbers")))
+        }
     };
     let (source, curved) = (list("source", 4)?, list("curved", 1)?);
     let [first, column, row] = [list("first_cell", 3)?, list("column_step", 3)?, list("row_step", 3)?];

@@ -107,7 +107,7 @@ pub(super) fn count(shape: &[usize]) -> io::Result<usize> {
     shape
         .iter()
         .try_fold(1_usize, |n, extent| n.checked_mul(*extent))
-        .filter(|n| n.checked_mul(8).is_some())
+        .filter(|n| n.checked_mul(16).is_some())
         .ok_or_else(|| io::Error::other(format!("a shape of {shape:?} is more than memory can hold")))
 }
 
@@ -116,12 +116,7 @@ pub(super) fn shaped<T>(values: Vec<T>, shape: &[usize], fortran: bool) -> io::R
     ArrayD::from_shape_vec(IxDyn(shape).set_f(fortran), values).map_err(io::Error::other)
 }
 
-fn read_as<T>(
-    input: &mut impl Read,
-    width: usize,
-    count: usize,
-    convert: impl Fn(&[u8]) -> T,
-) -> io::Result<Vec<T>> {
+fn read_as<T>(input: &mut impl Read, width: usize, count: usize, convert: impl Fn(&[u8]) -> T) -> io::Result<Vec<T>> {
     let mut block = [0; 1 << 16];
     let mut values = Vec::new();
     while values.len() < count {
@@ -155,9 +150,14 @@ mod tests {
     #[test]
     fn halves_are_ieee() {
         // Examples of IEEE 754-2008, binary16: 1, -2, largest, smallest normal, smallest subnormal, 1/3.
-        for (bits, value) in
-            [(0x3c00, 1.0), (0xc000, -2.0), (0x7bff, 65504.0), (0x0400, 6.103_515_6e-5), (1, 5.960_464_5e-8), (0x3555, 0.333_251_95)]
-        {
+        for (bits, value) in [
+            (0x3c00, 1.0),
+            (0xc000, -2.0),
+            (0x7bff, 65504.0),
+            (0x0400, 6.103_515_6e-5),
+            (1, 5.960_464_5e-8),
+            (0x3555, 0.333_251_95),
+        ] {
             assert_eq!(half(bits), value, "{bits:#x}");
         }
         assert!(half(0x7c00).is_infinite() && half(0x7e01).is_nan());

@@ -17,6 +17,9 @@ pub fn check_output(path: impl AsRef<Path>, force: bool) -> Result<()> {
     if path.is_dir() {
         return Err(Error::file(path, "is a folder; name a file to write"));
     }
+    if path.exists() && !path.is_file() {
+        return Err(Error::file(path, "is a device or a pipe; name a plain file"));
+    }
     if path.symlink_metadata().is_ok() && !force {
         return Err(Error::Exists { path: path.to_path_buf() });
     }
@@ -37,9 +40,7 @@ fn temporary(path: &Path) -> Result<NamedTempFile> {
     // A temporary file is private by default; the finished one should have what the user's umask allows.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder).map_err(|error| {
-        Error::file(path, format!("cannot be written: {}", tidy(&error)))
-    })
+    builder.tempfile_in(folder).map_err(|error| Error::file(path, format!("cannot be written: {}", tidy(&error))))
 }
 
 /// The system's reason alone, without the temporary name that `tempfile` adds.
