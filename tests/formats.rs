@@ -722,6 +722,26 @@ print(*n.shape, *[repr(float(v)) for v in n.affine[:3].ravel()], *n.header.get_x
 }
 
 #[test]
+fn pydicom_sees_our_values_and_place() {
+    let dir = tempdir().unwrap();
+    let mut image = image([1, 5, 7]);
+    image.values.mapv_inplace(|v| (v * 150_000.0).round() - 1000.0);
+    image.quantity = Quantity::Hounsfield { mu_water: None };
+    write(&dir, "a.dcm", &image);
+    let program = "
+import pydicom
+d = pydicom.dcmread('a.dcm')
+hu = d.pixel_array * float(d.RescaleSlope) + float(d.RescaleIntercept)
+print(hu[2, 3], [*map(float, d.ImagePositionPatient)], [*map(float, d.ImageOrientationPatient)], [*map(float, d.PixelSpacing)],
+      float(d.SliceThickness), d.RescaleType, repr(str(d.PatientName)), repr(d.PatientID))
+";
+    let Some(seen) = python(dir.path(), program) else { return };
+    let value = f64::from(image.values[[0, 2, 3]]);
+    let place = "[0.75, -5.5, 10.0] [1.0, 0.0, 0.0, 0.0, 1.0, 0.0] [0.5, 0.75] 1.25 HU '' ''";
+    assert_eq!(seen, format!("{value:?} {place}"));
+}
+
+#[test]
 fn dciodvfy_finds_no_error() {
     let dir = tempdir().unwrap();
     let mut hounsfield = turned(image([2, 5, 7]));
@@ -795,7 +815,7 @@ fn every_truncation_is_refused_without_panic() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn flipped_bytes_never_panic(kind in 0..10_usize, flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
