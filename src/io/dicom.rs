@@ -4,9 +4,11 @@
 //! Only the tags named in this file are looked at. None of them says anything of a patient, and no message repeats what
 //! a file holds but numbers, so neither names nor private tags can pass through.
 
+use std::io::Read;
+
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
-use dicom_object::{DefaultDicomObject, OpenFileOptions, file::ReadPreamble};
+use dicom_object::{DefaultDicomObject, FileMetaTableBuilder, OpenFileOptions, file::ReadPreamble};
 use dicom_pixeldata::PixelDecoder;
 use ndarray::{Array3, s};
 
@@ -57,12 +59,9 @@ struct Slice {
 impl Slice {
     fn read(place: &Place) -> Result<Self> {
         place.no_inner("DICOM")?;
-        // What the reader complains of may quote the file, so it is not passed on.
-        let object = OpenFileOptions::new()
-            .read_preamble(ReadPreamble::Always)
-            .open_file(&place.path)
-            .map_err(|_| place.error("truncated or not a whole DICOM file"))?;
-        let [rows, columns] = [tags::ROWS, tags::COLUMNS].map(|tag| number(&object, tag).unwrap_or(0.0) as usize);
+        let object = open(place)?;
+        let extent = |tag| number(&object, tag).filter(|extent| (1.0..=65535.0).contains(extent)).unwrap_or(0.0) as usize;
+        let [rows, columns] = [tags::ROWS, tags::COLUMNS].map(extent);
         let values = pixels(place, &object, rows, columns)?;
         let orientation = match numbers::<6>(&object, tags::IMAGE_ORIENTATION_PATIENT) {
             Some([a, b, c, d, e, f]) if (norm([a, b, c]) - 1.0).abs() < 0.01 && (norm([d, e, f]) - 1.0).abs() < 0.01 => {
@@ -102,6 +101,45 @@ impl Slice {
             && self.spacing.is_some() == other.spacing.is_some()
             && near(&self.spacing.unwrap_or_default(), &other.spacing.unwrap_or_default())
     }
+}
+
+/// Reads the data set, with a group of meta information that holds nothing but the transfer syntax: scanners write
+/// application titles longer than the standard allows, at which the reader would give up.
+fn open(place: &Place) -> Result<DefaultDicomObject> {
+    // What the reader complains of may quote the file, so it is not passed on.
+    let broken = || place.error("truncated or not a whole DICOM file");
+    let mut file = Vec::new();
+    place.open()?.read_to_end(&mut file).map_err(|error| place.io_error(error))?;
+    let (syntax, start) = meta_information(&file).ok_or_else(broken)?;
+    let mut meta = b"DICM".to_vec();
+    FileMetaTableBuilder::new()
+        .transfer_syntax(syntax)
+        .build()
+        .and_then(|table| table.write(&mut meta))
+        .map_err(|_| broken())?;
+    let options = OpenFileOptions::new().read_preamble(ReadPreamble::Never);
+    options.from_reader(meta.chain(&file[start..])).map_err(|_| broken())
+}
+
+/// The transfer syntax, and where the data set starts (PS3.10, 7.1: group 0002, explicit VR, little endian).
+fn meta_information(file: &[u8]) -> Option<(String, usize)> {
+    let mut syntax = None;
+    let mut at = 132;
+    while file.get(at..at + 2)? == [2, 0] {
+        let word = |at: usize| Some(u16::from_le_bytes(file.get(at..at + 2)?.try_into().ok()?));
+        let (length, value) = match file.get(at + 4..at + 6)? {
+            b"OB" | b"OW" | b"UN" | b"SQ" | b"UT" => {
+                (u32::from_le_bytes(file.get(at + 8..at + 12)?.try_into().ok()?) as usize, at + 12)
+            }
+            _ => (usize::from(word(at + 6)?), at + 8),
+        };
+        let content = file.get(value..value.checked_add(length)?)?;
+        if word(at + 2)? == 0x10 {
+            syntax = Some(String::from_utf8_lossy(content).trim_end_matches([' ', '\0']).to_string());
+        }
+        at = value + length;
+    }
+    Some((syntax?, at))
 }
 
 fn number(object: &DefaultDicomObject, tag: Tag) -> Option<f64> {

@@ -154,6 +154,8 @@ impl Series<'_> {
             (tags::POSITION_REFERENCE_INDICATOR, VR::LO),
             (tags::ACQUISITION_NUMBER, VR::IS),
             (tags::KVP, VR::DS),
+            (tags::LATERALITY, VR::CS),
+            (tags::PATIENT_POSITION, VR::CS),
         ] {
             put(tag, vr, "");
         }

@@ -64,6 +64,10 @@ impl<'a> Store<'a> {
         let matlab = io::Read::read_exact(&mut place.open()?, &mut head).is_ok() && head.starts_with(b"MATLAB 7.3");
         let file = File::open_streaming(&place.path)
             .map_err(|error| place.error(format!("truncated or not a whole HDF5 file: {error}")))?;
+        let (end, length) = (file.superblock().eof_address, place.length()?);
+        if end > length {
+            return Err(place.error(format!("truncated: {length} bytes of {end}")));
+        }
         Ok(Self { place, file, matlab })
     }
 
@@ -119,9 +123,9 @@ impl<'a> Store<'a> {
 
     /// Paths of the numeric datasets with at least `dimensions` extents above 1.
     fn arrays(&self, dimensions: usize) -> Vec<String> {
-        let mut found = Vec::new();
-        collect(&self.file.root(), "", dimensions, 0, &mut found);
-        found
+        let mut search = Search { dimensions, found: Vec::new(), left: MOST };
+        search.walk(&self.file.root(), "", 0);
+        search.found
     }
 
     /// The dataset that is meant when none is named.
@@ -147,28 +151,45 @@ impl Values {
     }
 }
 
-/// Deeper trees than this, and longer lists, are broken files, or none that a person can choose from.
+/// Deeper trees than this are broken files; in one with more objects, a name has to be given.
 const DEPTH: usize = 16;
-const MOST: usize = 200;
+const MOST: usize = 10_000;
 
-fn collect(group: &Group, at: &str, dimensions: usize, depth: usize, found: &mut Vec<String>) {
-    for name in group.datasets().unwrap_or_default() {
-        let Ok(data) = group.dataset(&name) else { continue };
-        let wide = data.shape().unwrap_or_default().iter().filter(|extent| **extent > 1).count() >= dimensions;
-        let text = matches!(data.dtype(), Ok(DType::String | DType::VariableLengthString | DType::ObjectReference));
-        let matlab_text = data.attrs().ok().and_then(|a| a.get("MATLAB_class")?.as_str().map(|c| c == "char"));
-        if wide && !text && matlab_text != Some(true) && found.len() < MOST {
-            found.push(format!("{at}{name}"));
+/// A walk through a file's groups, that ends even where groups hold one another.
+struct Search {
+    /// Extents above 1 that a dataset must have.
+    dimensions: usize,
+    found: Vec<String>,
+    /// Objects that may still be looked at.
+    left: usize,
+}
+
+impl Search {
+    fn walk(&mut self, group: &Group, at: &str, depth: usize) {
+        for name in group.datasets().unwrap_or_default() {
+            self.left = self.left.saturating_sub(1);
+            if self.left > 0 && group.dataset(&name).is_ok_and(|data| self.wanted(&data)) {
+                self.found.push(format!("{at}{name}"));
+            }
+        }
+        for name in group.groups().unwrap_or_default() {
+            self.left = self.left.saturating_sub(1);
+            // MATLAB's hidden store for cell arrays is no choice to offer.
+            if self.left > 0
+                && depth < DEPTH
+                && name != "#refs#"
+                && let Ok(inner) = group.group(&name)
+            {
+                self.walk(&inner, &format!("{at}{name}/"), depth + 1);
+            }
         }
     }
-    for name in group.groups().unwrap_or_default() {
-        // MATLAB's hidden store for cell arrays.
-        if name == "#refs#" || depth == DEPTH || found.len() >= MOST {
-            continue;
-        }
-        if let Ok(inner) = group.group(&name) {
-            collect(&inner, &format!("{at}{name}/"), dimensions, depth + 1, found);
-        }
+
+    fn wanted(&self, data: &Dataset) -> bool {
+        let wide = data.shape().unwrap_or_default().iter().filter(|extent| **extent > 1).count() >= self.dimensions;
+        let text = matches!(data.dtype(), Ok(DType::String | DType::VariableLengthString | DType::ObjectReference));
+        let matlab_text = data.attrs().ok().and_then(|a| a.get("MATLAB_class")?.as_str().map(|class| class == "char"));
+        wide && !text && matlab_text != Some(true)
     }
 }
 

@@ -198,7 +198,7 @@ fn variables<T>(place: &Place, mut visit: impl FnMut(&Matrix) -> io::Result<Opti
                 let limit = unfolded_limit(content.len() as u64);
                 ZlibDecoder::new(content).take(limit + 1).read_to_end(&mut unfolded)?;
                 if unfolded.len() as u64 > limit {
-                    return Err(io::Error::other("a variable unfolds to more than a hundred times its size"));
+                    return Err(io::Error::other("a variable unfolds to more than can be in a file of this size"));
                 }
                 (kind, content) = Elements { bytes: &unfolded, big }.next()?;
             }

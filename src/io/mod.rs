@@ -40,6 +40,9 @@ macro_rules! formats {
 
 formats! { npy npz hdf5 matlab tiff nifti dicom png }
 
+type WriteImage = fn(&Path, &Image, &WriteOptions, &mut Staging) -> Result<Option<String>>;
+type WriteRecording = fn(&Path, &Recording, &mut Staging) -> Result<()>;
+
 /// A file format. A new one is one file and its name in the list above.
 #[derive(Debug)]
 pub struct Format {
@@ -60,9 +63,9 @@ pub struct Format {
     /// Reads a scan with what belongs to it; without it the array is all there is.
     read_recording: Option<fn(&Place) -> Result<Recording>>,
     /// Writes an image; may return a remark that the user should see.
-    write_image: Option<fn(&Path, &Image, &WriteOptions, &mut Staging) -> Result<Option<String>>>,
+    write_image: Option<WriteImage>,
     /// Writes a scan.
-    write_recording: Option<fn(&Path, &Recording, &mut Staging) -> Result<()>>,
+    write_recording: Option<WriteRecording>,
 }
 
 impl Format {

@@ -158,7 +158,10 @@ pub(super) fn write(output: &mut impl Write, array: ArrayViewD<f32>) -> io::Resu
     let length = u16::try_from(line.len()).map_err(io::Error::other)?;
     output.write_all(&length.to_le_bytes())?;
     output.write_all(&line)?;
-    array.iter().try_for_each(|value| output.write_all(&value.to_le_bytes()))
+    match array.as_slice() {
+        Some(values) if cfg!(target_endian = "little") => output.write_all(bytemuck::cast_slice(values)),
+        _ => array.iter().try_for_each(|value| output.write_all(&value.to_le_bytes())),
+    }
 }
 
 /// `[y, x]` for a single slice, else `[z, y, x]`.

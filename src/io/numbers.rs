@@ -74,7 +74,7 @@ impl Values {
         shape: &[usize],
     ) -> io::Result<Self> {
         macro_rules! numbers {
-            ($variant:ident, $stored:ty, $to:ty) => {
+            ($variant:ident, $stored:ty as $to:ty) => {
                 numbers!($variant, $stored, |v: $stored| v as $to)
             };
             ($variant:ident, $stored:ty, $convert:expr) => {{
@@ -87,17 +87,17 @@ impl Values {
             }};
         }
         Ok(match kind {
-            Number::U8 => numbers!(F32, u8, f32),
-            Number::I8 => numbers!(F32, i8, f32),
-            Number::U16 => numbers!(F32, u16, f32),
-            Number::I16 => numbers!(F32, i16, f32),
-            Number::F16 => numbers!(F32, u16, |bits| half(bits)),
-            Number::F32 => numbers!(F32, f32, f32),
-            Number::U32 => numbers!(F64, u32, f64),
-            Number::I32 => numbers!(F64, i32, f64),
-            Number::U64 => numbers!(F64, u64, f64),
-            Number::I64 => numbers!(F64, i64, f64),
-            Number::F64 => numbers!(F64, f64, f64),
+            Number::U8 => numbers!(F32, u8 as f32),
+            Number::I8 => numbers!(F32, i8 as f32),
+            Number::U16 => numbers!(F32, u16 as f32),
+            Number::I16 => numbers!(F32, i16 as f32),
+            Number::F16 => numbers!(F32, u16, half),
+            Number::F32 => numbers!(F32, f32 as f32),
+            Number::U32 => numbers!(F64, u32 as f64),
+            Number::I32 => numbers!(F64, i32 as f64),
+            Number::U64 => numbers!(F64, u64 as f64),
+            Number::I64 => numbers!(F64, i64 as f64),
+            Number::F64 => numbers!(F64, f64 as f64),
         })
     }
 }
@@ -107,7 +107,7 @@ pub(super) fn count(shape: &[usize]) -> io::Result<usize> {
     shape
         .iter()
         .try_fold(1_usize, |n, extent| n.checked_mul(*extent))
-        .filter(|n| n.checked_mul(8).is_some())
+        .filter(|n| n.checked_mul(16).is_some())
         .ok_or_else(|| io::Error::other(format!("a shape of {shape:?} is more than memory can hold")))
 }
 

@@ -17,6 +17,9 @@ pub fn check_output(path: impl AsRef<Path>, force: bool) -> Result<()> {
     if path.is_dir() {
         return Err(Error::file(path, "is a folder; name a file to write"));
     }
+    if path.exists() && !path.is_file() {
+        return Err(Error::file(path, "is a device or a pipe; name a plain file"));
+    }
     if path.symlink_metadata().is_ok() && !force {
         return Err(Error::Exists { path: path.to_path_buf() });
     }

@@ -131,11 +131,13 @@ fn natural_order(name: &str) -> Vec<(u64, String)> {
     key
 }
 
-/// The most bytes that a compressed file of `length` bytes may unfold to: a hundredfold and 256 MiB.
+/// The most bytes that a compressed file of `length` bytes may unfold to.
 ///
-/// Deflate can reach a thousandfold, but only on constant data; a measurement never does, a zip bomb must.
+/// Deflate reaches 1032 bytes for one, on constant data, and that may be so up to 1 GiB (a noise-free phantom); beyond,
+/// a hundredfold, which no measurement reaches and a zip bomb must. 16 MiB are always allowed, for arrays of fill values.
 pub(super) fn unfolded_limit(length: u64) -> u64 {
-    length.saturating_mul(100).saturating_add(256 << 20)
+    let constant = length.saturating_mul(1032).min(1 << 30);
+    length.saturating_mul(100).max(constant).saturating_add(16 << 20)
 }
 
 /// The first dozen `names` for a message, each after `mark`.

@@ -74,7 +74,7 @@ fn read_pages(place: &Place, stack: &mut Stack) -> Result<()> {
     if stack.pages == 0 {
         stack.description = decoder.get_tag_ascii_string(Tag::ImageDescription).ok();
     }
-    let mut unfolded = 0;
+    let mut unfolded = 0_u64;
     loop {
         let (width, height) = decoder.dimensions().map_err(failed)?;
         match decoder.colortype().map_err(failed)? {
@@ -85,7 +85,7 @@ fn read_pages(place: &Place, stack: &mut Stack) -> Result<()> {
             return Err(place.error(format!("page {} is {width} × {height}, unlike those before it", stack.pages)));
         }
         // Every page becomes 4 bytes a pixel, and pages may share their bytes in the file.
-        unfolded += u64::from(width) * u64::from(height) * 4;
+        unfolded = (u64::from(width) * u64::from(height)).saturating_mul(4).saturating_add(unfolded);
         if unfolded > limit {
             return Err(place.error(format!(
                 "{width} × {height} pixels and {} pages are promised by a file of {} bytes: truncated, or not what it says",
