@@ -27,5 +27,6 @@ macro_rules! kernels {
 }
 
 kernels! {
+    backproject_fan::BackprojectFan,
     backproject_parallel::BackprojectParallel,
 }
