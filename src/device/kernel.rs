@@ -2,7 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::{Element, array::Number};
+use super::{
+    Device,
+    array::{Array, Element, Number, Slab},
+};
+use crate::error::Result;
 
 /// What a GPU offers beyond WebGPU's baseline, for kernels with variants.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,7 +20,8 @@ pub struct Caps {
 /// One computation. `Self` is the shader's uniform `Params`, field for field.
 ///
 /// Bindings of group 0: 0 is `Params`, then the inputs (read), then the outputs (read_write; an invocation may read
-/// its own elements of an output, so what is updated in place is an output).
+/// its own elements of an output, so what is updated in place is an output). `Params` has at most 256 bytes, all of
+/// them u32 or f32. Every loop of a shader must end: nothing else stops it.
 pub trait Kernel: bytemuck::Pod + Send + Sync + std::fmt::Debug {
     /// Name of the shader file and of the Rust file.
     const NAME: &'static str;
@@ -71,6 +76,59 @@ impl HostArray {
     pub fn new<N: Number>(shape: &[usize], numbers: &[N]) -> Self {
         assert_eq!(shape.iter().product::<usize>(), numbers.len(), "shape {shape:?}");
         Self { shape: shape.to_vec(), element: N::ELEMENT, words: bytemuck::cast_slice(numbers).to_vec() }
+    }
+
+    /// Zeros, f32.
+    pub fn zeros(shape: &[usize]) -> Self {
+        Self::new(shape, &vec![0_f32; shape.iter().product()])
+    }
+
+    /// f32 numbers between −1 and 1 from `seed`, by SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): for examples.
+    pub fn noise(shape: &[usize], seed: u64) -> Self {
+        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+        let number = |index: usize| {
+            let state = (seed << 32).wrapping_add(index as u64 + 1).wrapping_mul(STEP);
+            let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            ((mixed ^ (mixed >> 31)) >> 40) as f32 / (1 << 23) as f32 - 1.0
+        };
+        Self::new(shape, &(0..shape.iter().product()).map(number).collect::<Vec<_>>())
+    }
+
+    /// Its numbers.
+    ///
+    /// # Panics
+    /// If it holds others.
+    #[track_caller]
+    pub fn numbers<N: Number>(&self) -> &[N] {
+        assert_eq!(self.element, N::ELEMENT, "an array of {:?}", self.element);
+        bytemuck::cast_slice(&self.words)
+    }
+
+    fn upload(&self, device: &Device) -> Result<Array> {
+        match self.element {
+            Element::F32 => device.upload(&self.shape, self.numbers::<f32>()),
+            Element::U32 => device.upload(&self.shape, self.numbers::<u32>()),
+        }
+    }
+
+    fn download(device: &Device, array: &Array) -> Result<Self> {
+        Ok(match array.element() {
+            Element::F32 => Self::new(array.shape(), &device.download::<f32>(array)?),
+            Element::U32 => Self::new(array.shape(), &device.download::<u32>(array)?),
+        })
+    }
+}
+
+impl<K: Kernel> Example<K> {
+    /// What the outputs hold after one run on `device`.
+    pub fn run_on(&self, device: &Device) -> Result<Vec<HostArray>> {
+        let inputs = self.inputs.iter().map(|array| array.upload(device)).collect::<Result<Vec<_>>>()?;
+        let mut outputs = self.outputs.iter().map(|array| array.upload(device)).collect::<Result<Vec<_>>>()?;
+        let input_slabs: Vec<&Slab> = inputs.iter().map(|array| array.slab_of(0)).collect();
+        let mut output_slabs: Vec<&mut Slab> = outputs.iter_mut().map(|array| array.slab_of_mut(0)).collect();
+        device.run(&self.kernel, &input_slabs, &mut output_slabs);
+        outputs.iter().map(|array| HostArray::download(device, array)).collect()
     }
 }
 

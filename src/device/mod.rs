@@ -1,11 +1,15 @@
 //! Where computations run: the CPU or a GPU, by value, with four verbs: upload, zeros, run, download.
 
 mod array;
+mod choose;
 mod cpu;
+mod faults;
 mod gpu;
 mod kernel;
+mod recorder;
 
 pub use array::{Array, Element, Number, Slab};
+pub use choose::{AdapterSummary, Choice, adapters};
 pub use cpu::{Cpu, Simd};
 pub use gpu::Gpu;
 pub use kernel::{Caps, Example, Host, HostArray, HostMut, Kernel, fold};
@@ -87,7 +91,7 @@ impl Device {
         self.allocate(shape, element, |lines| {
             let words = lines.len() * line;
             Ok(match self {
-                Self::Cpu(cpu) => Storage::Host(cpu.zeros(words)?),
+                Self::Cpu(_) => Storage::Host(vec![0; words]),
                 Self::Gpu(gpu) => Storage::Gpu(gpu.zeros(words)?),
             })
         })
@@ -103,8 +107,8 @@ impl Device {
         match self {
             Self::Gpu(gpu) => gpu.run(kernel, inputs, outputs),
             Self::Cpu(_) => {
-                let inputs: Vec<Host> = inputs.iter().map(|slab| Host(slab.host())).collect();
-                let mut outputs: Vec<HostMut> = outputs.iter_mut().map(|slab| HostMut(slab.host_mut())).collect();
+                let inputs: Vec<Host> = inputs.iter().map(|slab| slab.host()).collect();
+                let mut outputs: Vec<HostMut> = outputs.iter_mut().map(|slab| slab.host_mut()).collect();
                 kernel.on_cpu(&inputs, &mut outputs);
             }
         }
@@ -126,11 +130,27 @@ impl Device {
             let (words, tail) = rest.split_at_mut(slab.lines * array.line_len());
             match (self, &slab.storage) {
                 (Self::Gpu(gpu), Storage::Gpu(buffer)) => gpu.download(buffer, words)?,
-                (_, _) => words.copy_from_slice(slab.host()),
+                (_, _) => words.copy_from_slice(slab.host().0),
             }
             rest = tail;
         }
         Ok(numbers)
+    }
+
+    /// Waits until all that was run is done, and tells what has gone wrong: for timings, and before work ends.
+    pub fn synchronize(&self) -> Result<()> {
+        match self {
+            Self::Cpu(_) => Ok(()),
+            Self::Gpu(gpu) => gpu.synchronize(),
+        }
+    }
+
+    /// Refuses at once what can never fit: a failed allocation is an answer, not an abort, nor a slow death by slabs.
+    fn check_room(&self, words: usize) -> Result<()> {
+        match self {
+            Self::Cpu(_) => Vec::<u32>::new().try_reserve_exact(words).map_err(|_| host_full(words)),
+            Self::Gpu(gpu) => gpu.check_room((words as u64).saturating_mul(4)),
+        }
     }
 
     fn allocate(
@@ -139,6 +159,7 @@ impl Device {
         element: Element,
         storage: impl Fn(std::ops::Range<usize>) -> Result<Storage>,
     ) -> Result<Array> {
+        self.check_room(shape.iter().fold(1, |words: usize, extent| words.saturating_mul(*extent)))?;
         let slabs = cut(shape, self.binding_limit(), &self.name())?
             .into_iter()
             .map(|lines| Ok(Slab { first: lines.start, lines: lines.len(), storage: storage(lines)? }));
@@ -149,32 +170,32 @@ impl Device {
 fn host_full(words: usize) -> Error {
     Error::OutOfMemory {
         device: "CPU".into(),
-        bytes: words as u64 * 4,
+        bytes: (words as u64).saturating_mul(4),
         limit: "the system gives no more memory".into(),
     }
 }
 
-impl Cpu {
-    fn zeros(&self, words: usize) -> Result<Vec<u32>> {
-        // A failed allocation is an answer here, not an abort.
-        Vec::<u32>::new().try_reserve_exact(words).map_err(|_| host_full(words))?;
-        Ok(vec![0; words])
-    }
-}
-
 impl Slab {
+    /// The slab's numbers on the CPU, for operators that go their own way there.
+    ///
+    /// # Panics
+    /// If it lives on a GPU.
     #[track_caller]
-    fn host(&self) -> &[u32] {
+    pub fn host(&self) -> Host<'_> {
         match &self.storage {
-            Storage::Host(words) => words,
+            Storage::Host(words) => Host(words),
             Storage::Gpu(_) => panic!("a slab on the GPU was given to the CPU"),
         }
     }
 
+    /// The slab's numbers on the CPU, to be written.
+    ///
+    /// # Panics
+    /// If it lives on a GPU.
     #[track_caller]
-    fn host_mut(&mut self) -> &mut [u32] {
+    pub fn host_mut(&mut self) -> HostMut<'_> {
         match &mut self.storage {
-            Storage::Host(words) => words,
+            Storage::Host(words) => HostMut(words),
             Storage::Gpu(_) => panic!("a slab on the GPU was given to the CPU"),
         }
     }

@@ -29,4 +29,8 @@ macro_rules! kernels {
 kernels! {
     backproject_fan::BackprojectFan,
     backproject_parallel::BackprojectParallel,
+    crop_lines::CropLines,
+    fft_pass::FftPass,
+    multiply_lines::MultiplyLines,
+    pad_lines::PadLines,
 }

@@ -1,5 +1,13 @@
 //! Linear operators between arrays on a device, and the passes of direct methods.
 
+pub mod backprojection;
+pub mod fourier;
+pub mod line_filter;
+
+pub use backprojection::{Backprojection, BackprojectionPlan, Beam};
+pub use fourier::Fourier;
+pub use line_filter::{LineFilter, LineFilterPlan};
+
 use crate::{device::Array, error::Result};
 
 /// A linear map A between arrays. Shapes are checked where operators are put together, not here.

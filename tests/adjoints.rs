@@ -1,0 +1,69 @@
+//! Every linear operator and its adjoint belong together: ⟨Ax, y⟩ = ⟨x, Aᵀy⟩ to rounding.
+
+use rushlight::{
+    device::{Device, Element, HostArray},
+    operators::{Fourier, LinearOperator},
+};
+
+mod devices;
+
+/// Every operator, small.
+fn operators(device: &Device) -> Vec<(&'static str, Box<dyn LinearOperator>)> {
+    vec![
+        ("fourier", Box::new(Fourier::new(device, 7, 256).unwrap())),
+        ("fourier, odd number of passes", Box::new(Fourier::new(device, 20, 128).unwrap())),
+    ]
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| *a as f64 * *b as f64).sum()
+}
+
+/// |⟨Ax, y⟩ − ⟨x, Aᵀy⟩| / (‖Ax‖ ‖y‖), and ⟨Ax, y⟩ / ⟨x, Aᵀy⟩, the factor that the adjoint lacks.
+fn mismatch(operator: &dyn LinearOperator, device: &Device) -> (f64, f64) {
+    let (x, y) = (HostArray::noise(operator.domain(), 1), HostArray::noise(operator.range(), 2));
+    let (x, y) = (x.numbers::<f32>(), y.numbers::<f32>());
+    let mut ax = device.zeros(operator.range(), Element::F32).unwrap();
+    operator.forward(&device.upload(operator.domain(), x).unwrap(), &mut ax).unwrap();
+    let mut aty = device.zeros(operator.domain(), Element::F32).unwrap();
+    operator.adjoint(&device.upload(operator.range(), y).unwrap(), &mut aty).unwrap();
+    let (ax, aty) = (device.download::<f32>(&ax).unwrap(), device.download::<f32>(&aty).unwrap());
+    let (forward, adjoint) = (dot(&ax, y), dot(x, &aty));
+    ((forward - adjoint).abs() / (dot(&ax, &ax) * dot(y, y)).sqrt(), forward / adjoint)
+}
+
+#[test]
+fn every_operator_matches_its_adjoint() {
+    for (name, device) in devices::every(16 << 10) {
+        for (operator_name, operator) in operators(&device) {
+            let (mismatch, factor) = mismatch(&*operator, &device);
+            println!("{operator_name} on {name}: {mismatch:.1e}");
+            assert!(mismatch <= 1e-6, "{operator_name} on {name}: off by {mismatch:e}, factor {factor}");
+        }
+    }
+}
+
+#[test]
+fn an_adjoint_of_the_wrong_scale_is_caught() {
+    struct Twice(Fourier, Device);
+    impl LinearOperator for Twice {
+        fn domain(&self) -> &[usize] {
+            self.0.domain()
+        }
+        fn range(&self) -> &[usize] {
+            self.0.range()
+        }
+        fn forward(&self, x: &rushlight::device::Array, y: &mut rushlight::device::Array) -> rushlight::Result<()> {
+            self.0.forward(x, y)?;
+            let doubled: Vec<f32> = self.1.download::<f32>(y)?.iter().map(|value| 2.0 * value).collect();
+            *y = self.1.upload(self.range(), doubled)?;
+            Ok(())
+        }
+        fn adjoint(&self, y: &rushlight::device::Array, x: &mut rushlight::device::Array) -> rushlight::Result<()> {
+            self.0.adjoint(y, x)
+        }
+    }
+    let device = Device::cpu();
+    let (mismatch, factor) = mismatch(&Twice(Fourier::new(&device, 3, 64).unwrap(), device.clone()), &device);
+    assert!(mismatch > 1e-3 && (factor - 2.0).abs() < 1e-4, "{mismatch} {factor}");
+}
