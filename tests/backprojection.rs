@@ -67,7 +67,7 @@ fn slabs_do_not_change_the_image() {
         let lines = lines(&plan, 4);
         let whole = run(&Device::cpu(), &plan, &lines);
         for limit in [1 << 20, 50_000, 6000] {
-            assert_close(&run(&Device::cpu().with_binding_limit(limit), &plan, &lines), &whole, 1e-6);
+            assert_close(&run(&Device::cpu().with_binding_limit(limit), &plan, &lines), &whole, 1e-5);
         }
     }
 }
@@ -79,8 +79,9 @@ fn a_gpu_gives_the_same_image() {
         let plan = plan(beam, 150, [3, 90, 85], 130);
         let lines = lines(&plan, 5);
         let cpu = run(&Device::cpu(), &plan, &lines);
-        assert_close(&run(&gpu, &plan, &lines), &cpu, 5e-6);
-        assert_close(&run(&gpu.clone().with_binding_limit(30_000), &plan, &lines), &cpu, 5e-6);
+        // White noise shows every digit of a column.
+        assert_close(&run(&gpu, &plan, &lines), &cpu, 1e-5);
+        assert_close(&run(&gpu.clone().with_binding_limit(30_000), &plan, &lines), &cpu, 1e-5);
     }
 }
 
@@ -98,7 +99,7 @@ impl Listener for Steps {
 fn progress_rises_to_the_total_and_a_wish_to_stop_is_heard() {
     static SEEN: Mutex<Vec<u64>> = Mutex::new(Vec::new());
     static STOP: AtomicBool = AtomicBool::new(false);
-    let device = Device::cpu().with_binding_limit(20_000);
+    let device = Device::cpu().with_binding_limit(5000);
     let plan = plan(Beam::Parallel, 30, [3, 40, 40], 60);
     let lines = lines(&plan, 1);
     let backprojection = Backprojection::new(&device, plan).unwrap();
