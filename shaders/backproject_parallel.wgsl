@@ -18,7 +18,7 @@ struct Params {
 }
 
 const GUARD: u32 = 32u;
-const FAR: f32 = 8388608.0;
+const FAR: f32 = 4194304.0;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> filtered: array<f32>;

@@ -4,6 +4,27 @@ use std::ops::Range;
 
 use super::GUARD;
 
+/// Views that are added to a block before its sums leave the registers.
+pub(super) const CHUNK: usize = 64;
+/// Width and height of the pixels of one task: what they see of `CHUNK` lines fits in the first cache.
+pub(super) const TILE: usize = 64;
+/// Columns this close to a window's edge count as outside, since they are computed twice with different roundings.
+pub(super) const MARGIN: f32 = 1.0 / 1024.0;
+
+/// Cells beyond which all is outside: exact in f32, and two of them add up in an i32.
+pub(super) const FAR: i32 = 1 << 22;
+
+/// How the columns of a level's pixel blocks fit into its window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// A block of many vectors shares a window.
+    Block,
+    /// A vector has a window of its own.
+    Vector,
+    /// Large voxels: pixel by pixel.
+    Pixel,
+}
+
 /// What one dispatch reads and updates. Filtered line = view·rows + row, image line = z·ny + y, with row = z.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
@@ -32,11 +53,31 @@ pub struct Part {
     pub matrices_first: u32,
 }
 
-/// Lines `y..` of slice `z`, which one task updates.
-pub(super) struct Band<'a> {
-    pub z: usize,
+/// Pixels of slice `z`, the first of them at (`x`, `y`), that one task updates.
+pub(super) struct Tile<'a> {
+    pub x: usize,
     pub y: usize,
-    pub lines: &'a mut [f32],
+    pub z: usize,
+    pub lines: Vec<&'a mut [f32]>,
+}
+
+impl Tile<'_> {
+    pub fn width(&self) -> usize {
+        self.lines[0].len()
+    }
+
+    /// Adds `values`, `W` wide, the first of them at (x, y) of the tile; those outside are left out.
+    #[inline(always)]
+    pub fn add<const W: usize>(&mut self, x: usize, y: usize, values: &[f32]) {
+        for (line, values) in self.lines.iter_mut().skip(y).zip(values.chunks_exact(W)) {
+            let Some(pixels) = line.get_mut(x..) else { continue };
+            if let (Some(pixels), Some(values)) = (pixels.first_chunk_mut::<W>(), values.first_chunk::<W>()) {
+                pixels.iter_mut().zip(values).for_each(|(pixel, value)| *pixel += value);
+            } else {
+                pixels.iter_mut().zip(values).for_each(|(pixel, value)| *pixel += value);
+            }
+        }
+    }
 }
 
 impl Part {
@@ -69,21 +110,25 @@ impl Part {
         (view * self.rows as usize + z - self.filtered_first as usize) * self.stride()
     }
 
-    /// Cuts the image slab into bands of up to `height` lines, none across two slices.
-    pub(super) fn bands<'a>(&self, image: &'a mut [f32], height: usize) -> Vec<Band<'a>> {
+    /// Cuts the image slab into tiles of up to `width` × `height` pixels, none across two slices.
+    pub(super) fn tiles<'a>(&self, image: &'a mut [f32], [width, height]: [usize; 2]) -> Vec<Tile<'a>> {
         let (nx, ny) = (self.nx as usize, self.ny as usize);
         let mut line = self.image_first as usize;
         let mut rest = &mut image[..self.image_lines as usize * nx];
-        let mut bands = Vec::new();
+        let mut tiles = Vec::new();
         while !rest.is_empty() {
             let (z, y) = (line / ny, line % ny);
             let count = height.min(ny - y).min(rest.len() / nx);
-            let (lines, tail) = rest.split_at_mut(count * nx);
-            bands.push(Band { z, y, lines });
+            let (band, tail) = rest.split_at_mut(count * nx);
+            let first = tiles.len();
+            tiles.extend((0..nx).step_by(width).map(|x| Tile { x, y, z, lines: Vec::with_capacity(count) }));
+            for line in band.chunks_exact_mut(nx) {
+                tiles[first..].iter_mut().zip(line.chunks_mut(width)).for_each(|(tile, line)| tile.lines.push(line));
+            }
             rest = tail;
             line += count;
         }
-        bands
+        tiles
     }
 }
 
@@ -138,11 +183,19 @@ mod tests {
     }
 
     #[test]
-    fn bands_cover_the_slab_and_stay_within_slices() {
-        let part = Part { nx: 3, ny: 10, image_first: 7, image_lines: 16, ..Part::default() };
-        let mut image = vec![0.0; 48];
-        let bands: Vec<_> = part.bands(&mut image, 4).iter().map(|b| (b.z, b.y, b.lines.len() / 3)).collect();
-        assert_eq!(bands, [(0, 7, 3), (1, 0, 4), (1, 4, 4), (1, 8, 2), (2, 0, 3)]);
+    fn tiles_cover_the_slab_and_stay_within_slices() {
+        let part = Part { nx: 5, ny: 10, image_first: 7, image_lines: 16, ..Part::default() };
+        let mut image = vec![0.0; 80];
+        let mut tiles = part.tiles(&mut image, [3, 4]);
+        let places: Vec<_> = tiles.iter().map(|t| (t.z, t.y, t.x, t.lines.len(), t.width())).collect();
+        assert_eq!(places[..4], [(0, 7, 0, 3, 3), (0, 7, 3, 3, 2), (1, 0, 0, 4, 3), (1, 0, 3, 4, 2)]);
+        for tile in &mut tiles {
+            let (x, y, z) = (tile.x, tile.y, tile.z);
+            for (dy, line) in tile.lines.iter_mut().enumerate() {
+                line.iter_mut().enumerate().for_each(|(dx, pixel)| *pixel += (x + dx + 5 * (10 * z + y + dy)) as f32);
+            }
+        }
+        assert!(image.iter().enumerate().all(|(index, pixel)| *pixel == (index + 35) as f32));
         assert_eq!(part.slices(), 0..3);
     }
 }

@@ -4,6 +4,7 @@ pub mod backprojection;
 pub mod fourier;
 pub mod line_filter;
 
+pub use backprojection::{Backprojection, BackprojectionPlan, Beam};
 pub use fourier::Fourier;
 pub use line_filter::{LineFilter, LineFilterPlan};
 

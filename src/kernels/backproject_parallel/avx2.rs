@@ -12,8 +12,8 @@ pub(super) const SHAPE: Shape = Shape { block: [4, 6], vector: [4, 2], reach: 6.
 pub(super) fn add<const N: usize>(views: &Views, tile: &mut Tile) {
     let last = &views.lines[(views.len - 1) * views.stride..];
     assert!(views.len <= CHUNK && last.len() >= views.columns as usize + 2 * super::GUARD);
-    for y in (0..tile.height).step_by(2 * N) {
-        for x in (0..tile.width).step_by(4) {
+    for y in (0..tile.lines.len()).step_by(2 * N) {
+        for x in (0..tile.width()).step_by(4) {
             for (row, sum) in block::<N>(views, x, y).iter().enumerate() {
                 let mut values = [0.0; 8];
                 // SAFETY: room for 8.

@@ -12,8 +12,8 @@ pub(super) const SHAPE: Shape = Shape { block: [16, 16], vector: [4, 4], reach: 
 pub(super) fn add<const N: usize>(views: &Views, tile: &mut Tile) {
     let last = &views.lines[(views.len - 1) * views.stride..];
     assert!(views.len <= CHUNK && last.len() >= views.columns as usize + 2 * super::GUARD);
-    for y in (0..tile.height).step_by(4 * N) {
-        for x in (0..tile.width).step_by(4 * N) {
+    for y in (0..tile.lines.len()).step_by(4 * N) {
+        for x in (0..tile.width()).step_by(4 * N) {
             for (row, sums) in block::<N>(views, x, y).iter().enumerate() {
                 for (column, sum) in sums.iter().enumerate() {
                     let mut values = [0.0; 16];

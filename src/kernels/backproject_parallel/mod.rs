@@ -22,7 +22,7 @@ use rayon::prelude::*;
 
 use super::{
     GUARD,
-    part::{Band, Noise, Part},
+    part::{CHUNK, FAR, Fit, MARGIN, Noise, Part, TILE, Tile},
 };
 use crate::device::{Example, Host, HostArray, HostMut, Kernel, Simd};
 
@@ -35,27 +35,6 @@ pub struct BackprojectParallel {
     pub part: Part,
     /// Always 0: a uniform's size is a multiple of 16 bytes.
     pub spare: u32,
-}
-
-/// Views that are added to a block before its sums leave the registers.
-const CHUNK: usize = 64;
-/// Pixels along x that share the f64 part of the geometry; their pieces of `CHUNK` lines fit in the first cache.
-const TILE: usize = 64;
-/// Columns this close to a window's edge count as outside, since they are computed twice with different roundings.
-const MARGIN: f32 = 1.0 / 1024.0;
-
-/// Cells beyond which all is outside: exact in f32, and two of them add up in an i32.
-const FAR: i32 = 1 << 22;
-
-/// How the columns of a level's pixel blocks fit into its window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fit {
-    /// A block of many vectors shares a window.
-    Block,
-    /// A vector has a window of its own.
-    Vector,
-    /// Large voxels: pixel by pixel.
-    Pixel,
 }
 
 /// Pixel blocks of a SIMD level.
@@ -112,31 +91,6 @@ struct Windows {
     t: [f32; CHUNK],
 }
 
-/// Pixels `x.. × 0..height` of a band of lines.
-struct Tile<'a> {
-    x: usize,
-    width: usize,
-    height: usize,
-    nx: usize,
-    lines: &'a mut [f32],
-}
-
-impl Tile<'_> {
-    /// Adds a vector of pixels, `W` wide, whose first is (x, y) of the tile; those outside are left out.
-    #[inline(always)]
-    fn add<const W: usize>(&mut self, x: usize, y: usize, values: &[f32]) {
-        let width = W.min(self.width.saturating_sub(x));
-        for (line, values) in (y..self.height).zip(values.chunks_exact(W)) {
-            let pixels = &mut self.lines[line * self.nx + self.x..][x.min(self.width)..][..width];
-            if let Some((pixels, [])) = pixels.split_first_chunk_mut::<W>() {
-                pixels.iter_mut().zip(values).for_each(|(pixel, value)| *pixel += value);
-            } else {
-                pixels.iter_mut().zip(values).for_each(|(pixel, value)| *pixel += value);
-            }
-        }
-    }
-}
-
 impl Views<'_> {
     /// Windows of the block whose first pixel is (x, y) of the tile; `half` is half a window. A block that sees
     /// nothing of a view is sent to the window at the line's start: guard zeros as far as `Shape::reach` goes.
@@ -168,31 +122,28 @@ impl BackprojectParallel {
         let filtered = &filtered[..part.filtered_lines as usize * part.stride()];
         let matrices: &[[f32; 8]] = bytemuck::cast_slice(matrices);
         let shape = Shape::of(simd);
-        let height = shape.block[1] * 16_usize.div_ceil(shape.block[1]);
-        part.bands(image, height).into_par_iter().for_each(|band| {
-            let views = part.views_of(band.z);
+        let size = [TILE, TILE / shape.block[1] * shape.block[1]];
+        part.tiles(image, size).into_par_iter().for_each(|mut tile| {
+            let views = part.views_of(tile.z);
             if !views.is_empty() {
                 let first = part.matrices_first as usize;
-                let lines = &filtered[part.line_start(views.start, band.z)..];
-                self.band(simd, lines, &matrices[views.start - first..views.end - first], band);
+                let lines = &filtered[part.line_start(views.start, tile.z)..];
+                self.add_views(simd, lines, &matrices[views.start - first..views.end - first], &mut tile);
             }
         });
     }
 
-    fn band(&self, simd: Simd, lines: &[f32], matrices: &[[f32; 8]], band: Band) {
+    /// Adds the views of `matrices`, whose lines begin with `lines`.
+    fn add_views(&self, simd: Simd, lines: &[f32], matrices: &[[f32; 8]], tile: &mut Tile) {
         let (part, shape) = (&self.part, Shape::of(simd));
-        let nx = part.nx as usize;
         let stride = part.rows as usize * part.stride();
-        for x in (0..nx).step_by(TILE) {
-            let mut tile = Tile { x, width: TILE.min(nx - x), height: band.lines.len() / nx, nx, lines: band.lines };
-            let mut first = 0;
-            for alike in matrices.chunk_by(|a, b| shape.fit(a) == shape.fit(b)) {
-                for chunk in alike.chunks(CHUNK) {
-                    let lines = &lines[first * stride..];
-                    let views = Views::new(chunk, [x, band.y], &shape, (lines, stride, part.columns as i32));
-                    views.add_to(simd, &mut tile);
-                    first += chunk.len();
-                }
+        let mut first = 0;
+        for alike in matrices.chunk_by(|a, b| shape.fit(a) == shape.fit(b)) {
+            for chunk in alike.chunks(CHUNK) {
+                let lines = &lines[first * stride..];
+                let views = Views::new(chunk, [tile.x, tile.y], &shape, (lines, stride, part.columns as i32));
+                views.add_to(simd, tile);
+                first += chunk.len();
             }
         }
     }

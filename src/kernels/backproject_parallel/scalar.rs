@@ -1,27 +1,25 @@
-//! Pixel by pixel: for machines without the vector instructions, and for voxels so large that no window holds them.
+//! The formula, pixel by pixel, columns in f64: for machines without the vector instructions, and for voxels so large
+//! that no window holds them.
 
-use super::{FAR, Tile, Views};
+use super::{TILE, Tile, Views};
 use crate::kernels::GUARD;
 
 pub(super) fn add(views: &Views, tile: &mut Tile) {
-    let last = (views.columns as usize + 2 * GUARD - 2) as f32; // the last cell with a right neighbour
-    for y in 0..tile.height {
-        let start = y * tile.nx + tile.x;
-        let pixels = &mut tile.lines[start..start + tile.width];
-        let mut sums = [0.0; super::TILE];
+    let stride = views.columns as usize + 2 * GUARD;
+    let last = (stride - 2) as f64;
+    for (y, pixels) in tile.lines.iter_mut().enumerate() {
+        let mut sums = [0.0; TILE];
         for view in 0..views.len {
-            let line = &views.lines[view * views.stride..][..views.columns as usize + 2 * GUARD];
-            // Cells are counted from the one below the first pixel: f32 has digits for few whole cells and a fraction.
-            let column = views.fraction[view] + y as f32 * views.my[view];
-            let first = views.cell[view] + (column as i32).clamp(-FAR, FAR) + GUARD as i32;
-            let column = column - column as i32 as f32;
-            let (low, high) = (-first as f32, last - first as f32);
-            for (x, sum) in sums[..tile.width].iter_mut().enumerate() {
-                let column = (column + x as f32 * views.mx[view]).clamp(low, high);
-                let truncated = column as i32;
-                let whole = truncated - i32::from(column < truncated as f32);
-                let left = (first + whole).clamp(0, last as i32) as usize;
-                *sum += line[left] + (column - whole as f32) * (line[left + 1] - line[left]);
+            let line = &views.lines[view * views.stride..][..stride];
+            let mx = f64::from(views.mx[view]);
+            let first = f64::from(views.cell[view]) + f64::from(views.fraction[view]) + GUARD as f64;
+            let first = first + y as f64 * f64::from(views.my[view]);
+            for (x, sum) in sums[..pixels.len()].iter_mut().enumerate() {
+                // In the guard there are only zeros, so to stop at its ends is to see nothing.
+                let column = (first + x as f64 * mx).clamp(0.0, last);
+                let left = column as usize;
+                let [low, high] = [line[left], line[left + 1]];
+                *sum += low + (column - left as f64) as f32 * (high - low);
             }
         }
         pixels.iter_mut().zip(&sums).for_each(|(pixel, sum)| *pixel += sum);

@@ -31,6 +31,7 @@ fn largest(values: impl Iterator<Item = f64>) -> f64 {
 /// Every SIMD level against the formula.
 #[track_caller]
 fn check(part: Part, matrices: &[[f32; 8]], seed: u64) {
+    let ratio = matrices.iter().flat_map(|m| [m[1].abs(), m[2].abs()]).fold(1.0, f32::max);
     let mut noise = Noise(seed);
     let filtered = noise.lines(&part);
     let image = noise.numbers(part.image_lines as usize * part.nx as usize);
@@ -42,8 +43,9 @@ fn check(part: Part, matrices: &[[f32; 8]], seed: u64) {
         let mut image = image.clone();
         BackprojectParallel { part, spare: 0 }.accumulate(simd, &filtered, matrices.as_flattened(), &mut image);
         let error = largest(image.iter().zip(&truth).map(|(a, b)| f64::from(*a) - b)) / scale;
-        // White noise is the hardest: the tables A hold differences times up to 16, and so lose four bits of those.
-        assert!(error < 4e-6, "{simd}: {error:e} of the largest value, {part:?}");
+        // White noise is the hardest: the tables A hold differences times up to 16, and so lose four bits of
+        // those. And f32 counts cells from the tile's corner, which are as many more as the voxels are larger.
+        assert!(error < 4e-6 * f64::from(ratio), "{simd}: {error:e} of the largest value, {part:?}");
     }
 }
 
