@@ -6,7 +6,7 @@ use std::{f64::consts::PI, ops::Range, sync::Arc};
 
 use ndarray::Array2;
 use rayon::prelude::*;
-use rustfft::{Fft, FftPlanner, num_complex::Complex};
+use rustfft::{Fft, FftPlannerScalar, num_complex::Complex};
 
 /// One sinogram over a half turn, ready to be tried.
 pub(super) struct Metric {
@@ -26,7 +26,7 @@ const FIRST_FREQUENCY: usize = 2;
 impl Metric {
     pub(super) fn new(sinogram: Array2<f64>) -> Self {
         let (views, columns) = sinogram.dim();
-        let mut planner = FftPlanner::new();
+        let mut planner = FftPlannerScalar::new();
         // Beside a wedge of half the detector's width there is space up to u = views/π. Fine detail is left to the image:
         // above 1/16 of the sampling frequency there is more noise than there are tears.
         let highest = ((views as f64 / PI) as usize).min((columns / 16).max(16)).min(columns / 4);

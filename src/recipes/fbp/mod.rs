@@ -53,34 +53,25 @@ impl Recipe for Fbp {
             )));
         }
         let Scan { projections, geometry } = scan;
-        let circular = Circular::of(&geometry)?;
-        check(&geometry, &circular, grid)?;
-        let weights = weights::weights(&geometry, &circular);
-        let notes = vec![
-            format!("{} filter, cut-off {} of Nyquist", self.filter.name(), self.cutoff),
-            weights.redundancy.describe().to_string(),
-        ];
-        let (beam, matrices) = matrices::matrices(&geometry, &circular, grid);
         let [views, rows, columns] = geometry.shape();
-        let filter = self.line_filter(&geometry, &circular, weights, device)?;
-        let backprojection =
-            Backprojection::new(device, BackprojectionPlan { views, rows, columns, shape: grid.shape, matrices, beam })?;
-
+        let (filter, backprojection, notes) =
+            monitor.step("plan", 1, || self.plan(&geometry, grid, device))?;
         let lines = views * rows;
-        let [nz, ny, nx] = grid.shape;
         let projections = monitor.step("upload", 1, || {
             device.upload(&[lines, columns], projections.into_raw_vec_and_offset().0)
         })?;
-        let mut filtered = device.zeros(&filter.filtered_shape(), Element::F32)?;
-        monitor.step("filter", lines as u64, || {
+        let filtered = monitor.step("filter", lines as u64, || {
+            let mut filtered = device.zeros(&filter.filtered_shape(), Element::F32)?;
             filter.apply(&projections, &mut filtered, monitor)?;
-            device.synchronize()
+            device.synchronize()?;
+            Ok(filtered)
         })?;
         drop(projections);
-        let mut image = device.zeros(&[nz * ny, nx], Element::F32)?;
-        monitor.step("backproject", lines as u64, || {
+        let image = monitor.step("backproject", backprojection.total(), || {
+            let mut image = device.zeros(&backprojection.image_shape(), Element::F32)?;
             backprojection.apply(&filtered, &mut image, monitor)?;
-            device.synchronize()
+            device.synchronize()?;
+            Ok(image)
         })?;
         drop(filtered);
         let values = monitor.step("download", 1, || device.download(&image))?;
@@ -96,6 +87,27 @@ impl Recipe for Fbp {
 }
 
 impl Fbp {
+    /// Everything that depends on geometry and grid alone, and what was decided.
+    fn plan(
+        &self,
+        geometry: &Geometry,
+        grid: &Grid,
+        device: &Device,
+    ) -> Result<(LineFilter, Backprojection, Vec<String>)> {
+        let circular = Circular::of(geometry)?;
+        check(geometry, &circular, grid)?;
+        let weights = weights::weights(geometry, &circular);
+        let notes = vec![
+            format!("{} filter, cut-off {} of Nyquist", self.filter.name(), self.cutoff),
+            weights.redundancy.describe().to_string(),
+        ];
+        let filter = self.line_filter(geometry, &circular, weights, device)?;
+        let [views, rows, columns] = geometry.shape();
+        let (beam, matrices) = matrices::matrices(geometry, &circular, grid);
+        let plan = BackprojectionPlan { views, rows, columns, grid: grid.shape, matrices, beam };
+        Ok((filter, Backprojection::new(device, plan)?, notes))
+    }
+
     fn line_filter(
         &self,
         geometry: &Geometry,

@@ -5,7 +5,7 @@
 
 use std::f64::consts::PI;
 
-use rustfft::{FftPlanner, num_complex::Complex};
+use rustfft::{FftPlannerScalar, num_complex::Complex};
 
 /// Window on the ramp.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub fn response(length: usize, filter: Filter, cutoff: f64, cell_angle: Option<f
             Complex::new(value, 0.0)
         })
         .collect();
-    FftPlanner::new().plan_fft_forward(length).process(&mut line);
+    FftPlannerScalar::new().plan_fft_forward(length).process(&mut line);
     line.iter()
         .enumerate()
         .map(|(i, value)| {
