@@ -39,17 +39,10 @@ fn backprojection(criterion: &mut Criterion) {
         ("curved fan", Beam::Fan { curved: true }),
     ];
     for (n, views, columns) in [(512, 720, 736), (1024, 1440, 1472)] {
-        let part = Part {
-            nx: n,
-            ny: n,
-            image_lines: n,
-            filtered_lines: views,
-            rows: 1,
-            columns,
-            views,
-            ..Part::default()
-        };
-        let filtered: Vec<f32> = (0..views as usize * part.stride()).map(|i| (i * 7919 % 1013) as f32 / 1013.0).collect();
+        let part =
+            Part { nx: n, ny: n, image_lines: n, filtered_lines: views, rows: 1, columns, views, ..Part::default() };
+        let filtered: Vec<f32> =
+            (0..views as usize * part.stride()).map(|i| (i * 7919 % 1013) as f32 / 1013.0).collect();
         let mut image = vec![0.0_f32; (n * n) as usize];
         for (name, beam) in beams {
             let turn = std::f64::consts::PI / f64::from(views);

@@ -103,7 +103,8 @@ impl Backprojection {
             for lines in filtered.slabs() {
                 for views in self.runs(lines, slab.lines().len() * self.plan.grid[2]) {
                     self.add(views.clone(), lines, slab);
-                    let lines = (views.start * rows).max(lines.lines().start)..(views.end * rows).min(lines.lines().end);
+                    let lines =
+                        (views.start * rows).max(lines.lines().start)..(views.end * rows).min(lines.lines().end);
                     done += slab.lines().len() as u64 * lines.len() as u64;
                     monitor.advance(done)?;
                 }
