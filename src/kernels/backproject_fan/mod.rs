@@ -9,6 +9,13 @@
 //! this the flat kind subtracts cell·den from the numerator, and the curved one turns (s, v) by the tile's own angle;
 //! both are done in f64. Within a tile |ρ| ≤ ¼ on curved detectors, so that a few terms of the series suffice:
 //! atan to 2.2e-8 and the weight 1/(w² + u²) to 6e-8 of itself. Anything nearer to a source is done by the formula.
+//!
+//! Bound: 14 instructions a vector on a flat detector make 7 cycles for 16 pixels with AVX-512 (6.4 giga-updates a
+//! second and core at 2.8 GHz). Measured on one Ice Lake core, other work on the machine: flat 3.3, curved 2.0; with
+//! AVX2 1.8 and 0.9.
+
+// Windows are for vector loops, which only x86-64 has as yet.
+#![cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -174,13 +181,15 @@ fn atan_over(square: f32) -> f32 {
 }
 
 impl BackprojectFan {
-    /// The same as `on_cpu` with a chosen SIMD level, which this machine must have.
+    /// The same as `on_cpu` with a chosen SIMD level.
     ///
     /// # Panics
-    /// If a slab is smaller than `part` says.
+    /// If this machine lacks the level, or a slab is smaller than `part` says.
     #[track_caller]
     pub fn accumulate(&self, simd: Simd, filtered: &[f32], matrices: &[f32], image: &mut [f32]) {
         let part = &self.part;
+        // The vector loops would be undefined behaviour elsewhere.
+        assert!(Simd::available().contains(&simd), "this machine has no {simd}");
         assert!(part.columns > 0 && (part.columns as i64) < FAR as i64, "{} columns", part.columns);
         let filtered = &filtered[..part.filtered_lines as usize * part.stride()];
         let matrices: &[[f32; 8]] = bytemuck::cast_slice(matrices);
@@ -237,7 +246,7 @@ impl BackprojectFan {
 
 impl Views<'_> {
     fn add_to(&self, simd: Simd, tile: &mut Tile) {
-        // SAFETY of all: a SIMD level is only given on machines that have it.
+        // SAFETY of all: `accumulate` has seen that the machine has the level.
         match (self.fit, simd, self.curved) {
             #[cfg(target_arch = "x86_64")]
             (Fit::Block, Simd::Avx512, false) => unsafe { avx512::add::<4, 2, false>(self, tile) },

@@ -175,3 +175,12 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
         }
     }
 }
+
+#[test]
+fn the_series_meets_the_arctangent() {
+    for step in -1000..=1000 {
+        let ratio = step as f32 * (NARROW as f32 / 1000.0);
+        let error = f64::from(ratio * atan_over(ratio * ratio)) - f64::from(ratio).atan();
+        assert!(error.abs() < 5e-8, "atan {ratio}: {error:e}");
+    }
+}
