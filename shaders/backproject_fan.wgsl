@@ -20,6 +20,7 @@ struct Params {
 
 const GUARD: u32 = 32u;
 const FAR: f32 = 4194304.0;
+const FINE: f32 = 0.0009765625; // 2⁻¹⁰
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> filtered: array<f32>;
@@ -53,35 +54,63 @@ fn linear(m: vec3f, x: f32, y: f32) -> f32 {
     return m.x + m.y * x + m.z * y;
 }
 
+// A number as a multiple of `step` and a remainder: sums and short products of such multiples are exact in f32, so
+// that only remainders round. (Compilers may undo sums of rounding errors, but no floor.)
+fn parts(value: f32, step: f32) -> vec2f {
+    let coarse = floor(value / step) * step;
+    return vec2f(coarse, value - coarse);
+}
+
+// The same of `factor` · `count`: the upper 12 bits of `factor` times a count below 4096 are exact.
+fn split_product(factor: f32, count: f32, step: f32) -> vec2f {
+    let upper = bitcast<f32>(bitcast<u32>(factor) & 0xfffff000u);
+    let product = parts(upper * count, step);
+    return vec2f(product.x, product.y + (factor - upper) * count);
+}
+
+fn linear_parts(m: vec3f, x: f32, y: f32, step: f32) -> vec2f {
+    return parts(m.x, step) + split_product(m.y, x, step) + split_product(m.z, y, step);
+}
+
+// a · b − c · d of numbers in parts, whose coarse products are exact.
+fn difference(a: vec2f, b: vec2f, c: vec2f, d: vec2f) -> f32 {
+    let fine = (a.x * b.y + a.y * (b.x + b.y)) - (c.x * d.y + c.y * (d.x + d.y));
+    return (a.x * b.x - c.x * d.x) + fine;
+}
+
 // The form about the workgroup's middle, for pixels counted from its first one, (x, y).
 fn prepare(index: u32, view: u32, x: f32, y: f32) {
     let at = 8u * (view - params.matrices_first);
-    var s = vec3f(matrices[at], matrices[at + 1u], matrices[at + 2u]);
-    var v = vec3f(matrices[at + 3u], matrices[at + 4u], matrices[at + 5u]);
-    s.x = linear(s, x, y);
-    v.x = linear(v, x, y);
-    let middle_s = linear(s, 7.5, 7.5);
-    let middle_v = linear(v, 7.5, 7.5);
-    var u = s;
-    var w = v;
-    var column = 0.0;
-    var scale = 1.0;
-    if params.curved == 1u {
-        let inverse = inverseSqrt(middle_s * middle_s + middle_v * middle_v);
-        let sine = middle_s * inverse;
-        let cosine = middle_v * inverse;
-        u = cosine * s - sine * v;
-        w = sine * s + cosine * v;
-        scale = matrices[at + 7u];
-        column = matrices[at + 6u] + scale * arctangent(middle_s / middle_v);
-    } else {
-        column = round(clamp(middle_s / middle_v, -FAR, FAR));
-        u = s - column * v;
+    let s = vec3f(matrices[at], matrices[at + 1u], matrices[at + 2u]);
+    let v = vec3f(matrices[at + 3u], matrices[at + 4u], matrices[at + 5u]);
+    let middle = linear(s, x + 7.5, y + 7.5) / linear(v, x + 7.5, y + 7.5);
+    let v_parts = linear_parts(v, x, y, FINE);
+    if params.curved == 0u {
+        let column = round(clamp(middle, -FAR, FAR));
+        let one = vec2f(1.0, 0.0);
+        let u = difference(one, linear_parts(s, x, y, 1.0), vec2f(column, 0.0), v_parts);
+        across[index] = vec4f(u, s.yz - column * v.yz, 0.0);
+        along[index] = vec4f(v_parts.x + v_parts.y, v.yz, 1.0);
+        cells[index] = i32(column) + i32(GUARD);
+        return;
     }
-    let whole = floor(clamp(column, -FAR, FAR));
-    across[index] = vec4f(u, column - whole);
-    along[index] = vec4f(w, scale);
-    cells[index] = i32(whole) + i32(GUARD);
+    // (s, v) turned by a short number near the middle's angle, whose column, sine and cosine are known in parts.
+    let angle = parts(arctangent(middle), FINE).x;
+    let z = angle * angle;
+    let sine_rest = angle * z * (-0.16666667 + z * (0.008333334 + z * (-0.0001984127 + z * 2.7557319e-6)));
+    let cosine_rest = z * (-0.5 + z * (0.041666668 + z * (-0.0013888889 + z * 2.4801587e-5)));
+    let sine_coarse = parts(angle + sine_rest, FINE).x;
+    let sine = vec2f(sine_coarse, (angle - sine_coarse) + sine_rest);
+    let cosine_coarse = parts(1.0 + cosine_rest, FINE).x;
+    let cosine = vec2f(cosine_coarse, (1.0 - cosine_coarse) + cosine_rest);
+    let s_parts = linear_parts(s, x, y, FINE);
+    let scale = matrices[at + 7u];
+    let column = parts(matrices[at + 6u], 1.0) + split_product(scale, angle, 1.0);
+    let u = difference(cosine, s_parts, sine, v_parts);
+    let w = difference(cosine, v_parts, -sine, s_parts);
+    across[index] = vec4f(u, cosine.x * s.yz - sine.x * v.yz + (cosine.y * s.yz - sine.y * v.yz), column.y);
+    along[index] = vec4f(w, sine.x * s.yz + cosine.x * v.yz + (sine.y * s.yz + cosine.y * v.yz), scale);
+    cells[index] = i32(clamp(column.x, -FAR, FAR)) + i32(GUARD);
 }
 
 @compute @workgroup_size(16, 16)
