@@ -7,7 +7,7 @@
 
 use std::ops::RangeInclusive;
 
-use ndarray::{Array2, ArrayView3, Axis as Direction, s};
+use ndarray::{Array2, ArrayView2, ArrayView3, Axis as Direction, s};
 use rayon::prelude::*;
 
 use super::double_wedge::Metric;
@@ -60,21 +60,6 @@ pub fn find(projections: ArrayView3<f32>, angles: &[f64], search: &Search) -> Re
             projections.shape()
         )));
     }
-    let half = half_turn(angles)?;
-    let asked = search.rows.clamp(1, rows);
-    let asked: Vec<usize> = (0..asked).map(|i| (2 * i + 1) * rows / (2 * asked)).collect();
-    let sinograms = asked
-        .iter()
-        .map(|&row| {
-            let sinogram = projections.index_axis(Direction(1), row);
-            check_finite("the scan", &[views, columns], sinogram.as_standard_layout().as_slice().unwrap_or_default())?;
-            Ok(Array2::from_shape_fn((half.len(), columns), |(view, column)| {
-                let Between { before, after, weight } = half[view];
-                let (a, b) = (f64::from(sinogram[[before, column]]), f64::from(sinogram[[after, column]]));
-                a + weight * (b - a)
-            }))
-        })
-        .collect::<Result<Vec<_>>>()?;
     let last = columns as f64 - 1.0;
     let (low, high) = search.between.unwrap_or((0.25 * last, 0.75 * last));
     if !(low < high && low >= 0.0 && high <= last && search.step > 0.0) {
@@ -83,8 +68,26 @@ pub fn find(projections: ArrayView3<f32>, angles: &[f64], search: &Search) -> Re
             search.step
         )));
     }
+    let half = half_turn(angles)?;
+    let asked = search.rows.clamp(1, rows);
+    let rows: Vec<usize> = (0..asked).map(|i| (2 * i + 1) * rows / (2 * asked)).collect();
+    let sinograms = rows
+        .iter()
+        .map(|&row| even_sinogram(projections.index_axis(Direction(1), row), &half))
+        .collect::<Result<Vec<_>>>()?;
     let column = descend(&sinograms, coarse(&sinograms, low..=high)?, search.step);
-    Ok(Axis { column, rows: asked })
+    Ok(Axis { column, rows })
+}
+
+/// The sinogram `[view, column]` at the views of an even half turn.
+fn even_sinogram(sinogram: ArrayView2<f32>, half: &[Between]) -> Result<Array2<f64>> {
+    let sinogram = sinogram.as_standard_layout();
+    check_finite("the scan", sinogram.shape(), sinogram.as_slice().unwrap_or_default())?;
+    Ok(Array2::from_shape_fn((half.len(), sinogram.ncols()), |(view, column)| {
+        let Between { before, after, weight } = half[view];
+        let (a, b) = (f64::from(sinogram[[before, column]]), f64::from(sinogram[[after, column]]));
+        a + weight * (b - a)
+    }))
 }
 
 /// A view of the even half turn, between two of the scan's.

@@ -13,16 +13,11 @@ use super::median::running_median;
 use crate::error::{Error, Result};
 
 /// How stripes are removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stripes {
-    /// Width of the median, in columns (made odd); it should be over twice the widest stripe.
-    pub window: usize,
-}
-
-impl Default for Stripes {
-    fn default() -> Self {
-        Self { window: 21 }
-    }
+    /// Width of the median, in columns (made odd); over twice the widest stripe, and not much more. By default 1/80 of
+    /// the detector, and 5 at least.
+    pub window: Option<usize>,
 }
 
 /// What was removed.
@@ -37,15 +32,13 @@ pub struct Suppressed {
 /// # Errors
 /// A window of less than 3 columns, which would do nothing.
 pub fn suppress(projections: &mut Array3<f32>, options: &Stripes) -> Result<Suppressed> {
-    if options.window < 3 {
-        return Err(Error::Option(format!("a stripe window of {} columns: it must be 3 or more", options.window)));
-    }
     let (views, rows, columns) = projections.dim();
-    let squares: Vec<f64> = projections
-        .axis_iter_mut(Axis(1))
-        .into_par_iter()
-        .map(|sinogram| suppress_in(sinogram, options.window))
-        .collect();
+    let window = options.window.unwrap_or((columns / 80).max(5));
+    if window < 3 {
+        return Err(Error::Option(format!("a stripe window of {window} columns: it must be 3 or more")));
+    }
+    let squares: Vec<f64> =
+        projections.axis_iter_mut(Axis(1)).into_par_iter().map(|sinogram| suppress_in(sinogram, window)).collect();
     let cells = (rows * columns).max(1) as f64;
     Ok(Suppressed { strength: (squares.iter().sum::<f64>() / cells).sqrt() / views.max(1) as f64 })
 }
@@ -131,6 +124,6 @@ mod tests {
 
     #[test]
     fn a_window_too_small_is_refused() {
-        assert!(suppress(&mut clean(), &Stripes { window: 1 }).is_err());
+        assert!(suppress(&mut clean(), &Stripes { window: Some(1) }).is_err());
     }
 }
