@@ -96,6 +96,11 @@ impl Global {
 /// Runs the command line; the process's exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // Mesa's layer that chooses among GPUs for window systems complains on standard error without that folder.
+        // SAFETY: no other thread runs yet.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
+    }
     if let Some(threads) = cli.global.threads {
         // Fails only if the pool runs already, and nothing has run yet.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();

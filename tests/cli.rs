@@ -1,0 +1,703 @@
+//! The command as users run it: every verb on small scans, and one test for each thing that the world can do wrong.
+
+use std::{
+    f64::consts::PI,
+    fs,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+use rushlight::{image::Image, io};
+use serde_json::Value;
+use tempfile::{TempDir, tempdir};
+
+// ---- running it ----------------------------------------------------------------------------------------------------
+
+/// What one run of the command did.
+struct Run {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Self {
+        let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).expect("text is UTF-8"));
+        assert!(!err.contains("panicked"), "{err}");
+        Self { code: output.status.code(), out, err }
+    }
+}
+
+impl Run {
+    fn json(&self) -> Value {
+        assert_eq!(self.out.lines().count(), 1, "JSON is one line: {}", self.out);
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}", self.out))
+    }
+}
+
+fn command(folder: &Path, arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rushlight"));
+    command.current_dir(folder).args(["--device", "cpu"]).args(arguments.split_whitespace());
+    command
+}
+
+fn run(folder: &Path, arguments: &str) -> Run {
+    command(folder, arguments).output().expect("the command starts").into()
+}
+
+#[track_caller]
+fn works(folder: &Path, arguments: &str) -> Run {
+    let run = run(folder, arguments);
+    assert_eq!(run.code, Some(0), "rushlight {arguments}: {}", run.err);
+    run
+}
+
+/// Runs what must be refused: exit code 1, one line that says `words`, and the folder left as it was.
+#[track_caller]
+fn refused(folder: &Path, arguments: &str, words: &[&str]) {
+    let before = contents(folder);
+    let run = run(folder, arguments);
+    assert_eq!(run.code, Some(1), "rushlight {arguments}: {}", run.err);
+    assert_eq!(run.err.lines().count(), 1, "rushlight {arguments}: {}", run.err);
+    assert!(run.err.starts_with("rushlight: error: "), "{}", run.err);
+    for word in words {
+        assert!(run.err.contains(word), "'{word}' is not in: {}", run.err);
+    }
+    assert_eq!(run.out, "", "rushlight {arguments}");
+    assert!(contents(folder) == before, "rushlight {arguments} left something: {:?}", names(folder));
+}
+
+/// Names and bytes of all files in `folder`; folders have none.
+fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.display().to_string(), fs::read(&path).unwrap_or_default()))
+        .collect();
+    files.sort();
+    files
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    contents(folder).into_iter().map(|(name, _)| name).collect()
+}
+
+fn image(folder: &TempDir, name: &str) -> Image {
+    io::read_image(folder.path().join(name)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+// ---- a disk's scan in closed form ----------------------------------------------------------------------------------
+
+const VIEWS: usize = 90;
+const COLUMNS: usize = 48;
+/// Width of a cell, mm.
+const CELL: f64 = 4.0;
+/// Centre and radius of the disk, mm, and its attenuation, mm⁻¹.
+const DISK: [f64; 2] = [30.0, -20.0];
+const RADIUS: f64 = 35.0;
+const MU: f64 = 0.02;
+/// A fan's source to axis and to detector, mm.
+const SOURCE_ORIGIN: f64 = 600.0;
+const SOURCE_DETECTOR: f64 = 800.0;
+const FAN: &str = "--source-origin 600mm --source-detector 800mm --cell 4mm";
+const PARALLEL: &str = "--geometry parallel --angles 0..180deg --cell 4mm";
+
+#[derive(Clone, Copy)]
+enum Beam {
+    Parallel,
+    Flat,
+    Curved,
+}
+
+fn angles(start: f64, end: f64) -> Vec<f64> {
+    (0..VIEWS).map(|view| (start + (end - start) * view as f64 / VIEWS as f64) * PI / 180.0).collect()
+}
+
+/// 2μ√(r² − h²) for every ray, h its distance from the disk's centre; columns run along u = (cos θ, sin θ).
+fn sinogram(beam: Beam, angles: &[f64], columns: usize) -> Vec<f32> {
+    let ray = |angle: &f64, column: usize| {
+        let (sin, cos) = angle.sin_cos();
+        let across = (column as f64 - (columns as f64 - 1.0) / 2.0) * CELL;
+        let [x, y] = DISK;
+        // The disk's centre from the ray's origin, along u and along the central ray.
+        let (u, d) = (x * cos + y * sin, -x * sin + y * cos);
+        let tilt = match beam {
+            Beam::Parallel => return u - across,
+            Beam::Flat => (across / SOURCE_DETECTOR).atan(),
+            Beam::Curved => across / SOURCE_DETECTOR,
+        };
+        u * tilt.cos() - (d + SOURCE_ORIGIN) * tilt.sin()
+    };
+    let chord = |h: f64| 2.0 * MU * (RADIUS * RADIUS - h * h).max(0.0).sqrt();
+    angles.iter().flat_map(|angle| (0..columns).map(move |column| chord(ray(angle, column)) as f32)).collect()
+}
+
+/// The image shows the disk: its centre of mass (y upwards with the rows) within half a pixel, its value within 3 %.
+#[track_caller]
+fn assert_disk(image: &Image, slice: usize, voxel: f64) {
+    let slice = image.values.index_axis(ndarray::Axis(0), slice);
+    let (ny, nx) = slice.dim();
+    let [mut mass, mut x, mut y] = [0.0; 3];
+    for ((row, column), &value) in slice.indexed_iter().filter(|(_, value)| f64::from(**value) > MU / 2.0) {
+        mass += f64::from(value);
+        x += f64::from(value) * (column as f64 - (nx as f64 - 1.0) / 2.0) * voxel;
+        y += f64::from(value) * (row as f64 - (ny as f64 - 1.0) / 2.0) * voxel;
+    }
+    let [x, y] = [x / mass, y / mass];
+    assert!((x - DISK[0]).hypot(y - DISK[1]) < voxel / 2.0, "the disk is at {x}, {y}");
+    let area = mass * voxel * voxel / MU;
+    assert!((area / (PI * RADIUS * RADIUS) - 1.0).abs() < 0.03, "the disk weighs {area}");
+}
+
+/// NumPy's file, byte by byte: a header line padded to 64, then the numbers as they come.
+fn npy(folder: &Path, name: &str, descr: &str, fortran: bool, shape: &str, numbers: &[u8]) {
+    let order = if fortran { "True" } else { "False" };
+    let mut line = format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': ({shape}), }}");
+    while (line.len() + 11) % 64 != 0 {
+        line.push(' ');
+    }
+    line.push('\n');
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((line.len() as u16).to_le_bytes());
+    bytes.extend(line.as_bytes());
+    bytes.extend(numbers);
+    fs::write(folder.join(name), bytes).unwrap();
+}
+
+fn little(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+fn write_sinogram(folder: &Path, values: &[f32]) {
+    npy(folder, "sino.npy", "<f4", false, &format!("{VIEWS}, {}", values.len() / VIEWS), &little(values));
+}
+
+/// A folder with the disk's parallel half-turn scan in `sino.npy`.
+fn with_parallel() -> TempDir {
+    let folder = tempdir().unwrap();
+    write_sinogram(folder.path(), &sinogram(Beam::Parallel, &angles(0.0, 180.0), COLUMNS));
+    folder
+}
+
+/// A folder with the disk's full-turn fan scan in `sino.npy`.
+fn with_fan(beam: Beam) -> TempDir {
+    let folder = tempdir().unwrap();
+    write_sinogram(folder.path(), &sinogram(beam, &angles(0.0, 360.0), 72));
+    folder
+}
+
+/// A folder with a Shepp–Logan scan in `scan.h5`, made by the command.
+fn with_scan() -> TempDir {
+    let folder = tempdir().unwrap();
+    let line =
+        "scan shepp-logan-toft --geometry parallel --views 60 --angles 0..180deg --cells 48 --cell 6mm -o scan.h5";
+    works(folder.path(), line);
+    folder
+}
+
+// ---- what must work ------------------------------------------------------------------------------------------------
+
+#[test]
+fn phantom_scan_recon_compare() {
+    let folder = with_scan();
+    let at = folder.path();
+    works(at, "phantom shepp-logan-toft --size 32 --voxel 8mm -o truth.npy");
+    works(at, "recon scan.h5 --method fbp --filter ram-lak --size 32 --voxel 8mm -o image.npy");
+    assert_eq!(image(&folder, "truth.npy").values.shape(), [1, 32, 32]);
+    let run = works(at, "compare image.npy truth.npy --json");
+    let figures = run.json();
+    let keys = ["rmse", "nrmse", "psnr", "ssim", "data_range"];
+    let places: Vec<_> = keys.map(|key| run.out.find(&format!("\"{key}\":"))).into_iter().collect();
+    assert!(places.is_sorted() && places[0] == Some(1), "{}", run.out);
+    assert!(figures.as_object().unwrap().len() <= keys.len() + 1, "{}", run.out);
+    let figure = |key: &str| figures[key].as_f64().unwrap();
+    assert!(figure("psnr") > 25.0 && figure("psnr") < 60.0, "{}", run.out);
+    assert!((figure("psnr") - 20.0 * (figure("data_range") / figure("rmse")).log10()).abs() < 1e-6);
+    assert!(figure("ssim") > 0.9 && figure("ssim") < 1.0, "{}", run.out);
+    let table = works(at, "compare image.npy truth.npy").out;
+    assert!(["RMSE", "NRMSE", "PSNR", "SSIM", "data range"].iter().all(|name| table.contains(name)), "{table}");
+}
+
+#[test]
+fn recon_needs_no_options() {
+    let folder = with_scan();
+    works(folder.path(), "recon scan.h5 -o image.npy");
+    assert_eq!(image(&folder, "image.npy").values.shape(), [1, 48, 48]);
+}
+
+#[test]
+fn recon_of_a_bare_parallel_sinogram() {
+    let folder = with_parallel();
+    works(folder.path(), &format!("recon sino.npy {PARALLEL} --size 64 --voxel 3mm -o image.npy"));
+    assert_disk(&image(&folder, "image.npy"), 0, 3.0);
+}
+
+#[test]
+fn recon_of_a_fan_to_tiff() {
+    let folder = with_fan(Beam::Flat);
+    let line = format!("recon sino.npy --geometry fan --angles 0..360deg {FAN} --size 64 --voxel 3mm -o image.tif");
+    works(folder.path(), &line);
+    assert_disk(&image(&folder, "image.tif"), 0, 3.0);
+}
+
+#[test]
+fn recon_of_a_fan_with_a_curved_detector() {
+    let folder = with_fan(Beam::Curved);
+    let line =
+        format!("recon sino.npy --geometry fan --detector curved --angles 0..360deg {FAN} --size 64 --voxel 3mm");
+    works(folder.path(), &format!("{line} -o image.npy"));
+    assert_disk(&image(&folder, "image.npy"), 0, 3.0);
+}
+
+#[test]
+fn angles_from_a_file_in_any_order() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    // 37 and 90 have no common divisor, so that every angle occurs once.
+    let list: Vec<_> = (0..VIEWS).map(|view| (view * 37 % VIEWS) as f64 * PI / VIEWS as f64).collect();
+    write_sinogram(at, &sinogram(Beam::Parallel, &list, COLUMNS));
+    let bytes: Vec<_> = list.iter().flat_map(|angle| angle.to_le_bytes()).collect();
+    npy(at, "angles.npy", "<f8", false, &format!("{VIEWS},"), &bytes);
+    let line = "recon sino.npy --geometry parallel --angles angles.npy --cell 4mm --size 64 --voxel 3mm";
+    works(at, &format!("{line} --angle-unit rad -o image.npy"));
+    assert_disk(&image(&folder, "image.npy"), 0, 3.0);
+    refused(at, &format!("{line} -o other.npy"), &["--angles angles.npy", "--angle-unit"]);
+}
+
+#[test]
+fn clockwise_angles() {
+    let folder = tempdir().unwrap();
+    write_sinogram(folder.path(), &sinogram(Beam::Flat, &angles(360.0, 0.0), 72));
+    let line = format!("recon sino.npy --geometry fan --angles 360..0deg {FAN} --size 64 --voxel 3mm -o image.npy");
+    works(folder.path(), &line);
+    assert_disk(&image(&folder, "image.npy"), 0, 3.0);
+}
+
+#[test]
+fn geometry_from_a_toml_file() {
+    let folder = with_fan(Beam::Curved);
+    let at = folder.path();
+    let lines = "geometry = \"fan\"\ndetector = \"curved\"\nviews = 90\ncolumns = 72\nangles_deg = \"0..360\"\n\
+                 cell_mm = 4.0\nsource_origin_mm = 600.0\nsource_detector_mm = 800.0\n";
+    fs::write(at.join("scan.toml"), lines).unwrap();
+    works(at, "recon sino.npy --geometry scan.toml --size 64 --voxel 3mm -o file.npy");
+    let flags = format!("--geometry fan --detector curved --angles 0..360deg {FAN}");
+    works(at, &format!("recon sino.npy {flags} --size 64 --voxel 3mm -o flags.npy"));
+    assert_eq!(image(&folder, "file.npy").values, image(&folder, "flags.npy").values);
+    let shown = works(at, "show scan.toml").out;
+    assert!(shown.contains("equiangular") && shown.contains("1.333333"), "{shown}");
+}
+
+#[test]
+fn a_stack_becomes_a_volume() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    let row = sinogram(Beam::Parallel, &angles(0.0, 180.0), COLUMNS);
+    // Rows of nothing, of the disk, and of the disk thrice as dense.
+    let stack: Vec<f32> =
+        row.chunks(COLUMNS).flat_map(|v| [0.0, 1.0, 3.0].map(|f| v.iter().map(move |p| p * f))).flatten().collect();
+    npy(at, "sino.npy", "<f4", false, &format!("{VIEWS}, 3, {COLUMNS}"), &little(&stack));
+    works(at, &format!("recon sino.npy {PARALLEL} --size 40x64 --voxel 3mm -o image.npy"));
+    assert_eq!(image(&folder, "image.npy").values.shape(), [3, 64, 40]);
+    works(at, &format!("recon sino.npy {PARALLEL} --size 64 --voxel 3mm -o volume.npy"));
+    let volume = image(&folder, "volume.npy");
+    assert!(volume.values.index_axis(ndarray::Axis(0), 0).iter().all(|value| *value == 0.0));
+    assert_disk(&volume, 1, 3.0);
+    let [one, three] = [1, 2].map(|z| volume.values.index_axis(ndarray::Axis(0), z).sum());
+    assert!((three / one - 3.0).abs() < 1e-3, "{three} of {one}");
+}
+
+#[test]
+fn parts_of_a_scan() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    let line = "scan shepp-logan-toft --views 60 --angles 0..180deg --cells 48 --detector-rows 6 --cell 6mm -o scan.h5";
+    works(at, line);
+    let shapes = |flags: &str, name: &str| {
+        let json = works(at, &format!("recon scan.h5 {flags} --json -o {name}")).json();
+        let shape = |key: &str| -> Vec<u64> {
+            json[key].as_array().unwrap().iter().map(|extent| extent.as_u64().unwrap()).collect()
+        };
+        let written = image(&folder, name).values.shape().iter().map(|extent| *extent as u64).collect::<Vec<_>>();
+        assert_eq!(shape("image"), written);
+        (shape("projections"), written)
+    };
+    assert_eq!(shapes("", "all.npy"), (vec![60, 6, 48], vec![6, 48, 48]));
+    assert_eq!(shapes("--every 6", "every.npy"), (vec![10, 6, 48], vec![6, 48, 48]));
+    assert_eq!(shapes("--rows 1..4", "rows.npy"), (vec![60, 3, 48], vec![3, 48, 48]));
+    assert_eq!(shapes("--bin 2", "bin.npy"), (vec![60, 3, 24], vec![3, 24, 24]));
+    assert_eq!(shapes("--columns 4..44", "columns.npy"), (vec![60, 6, 40], vec![6, 40, 40]));
+    for (flags, word) in [("--rows 4..9", "--rows 4..9"), ("--every 0", "--every 0"), ("--bin 49", "--bin 49")] {
+        refused(at, &format!("recon scan.h5 {flags} -o none.npy"), &[word]);
+    }
+}
+
+#[test]
+fn water_is_zero_hounsfield_units() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    works(
+        at,
+        "scan disk --geometry fan --views 120 --cells 96 --cell 4mm --source-origin 600mm --source-detector 800mm -o scan.h5",
+    );
+    works(at, "recon scan.h5 --size 64 --voxel 4mm --mu-water 0.0192/mm -o image.nii");
+    let values = image(&folder, "image.nii").values;
+    // 12 × 12 pixels of 4 mm in the middle of a disk 200 mm wide, and a corner outside.
+    let middle = values.slice(ndarray::s![0, 26..38, 26..38]).mean().unwrap();
+    let corner = values.slice(ndarray::s![0, ..4, ..4]).mean().unwrap();
+    assert!(middle.abs() < 5.0, "water is {middle} HU");
+    assert!((corner + 1000.0).abs() < 10.0, "air is {corner} HU");
+}
+
+#[test]
+fn show_gives_the_geometry_in_numbers() {
+    let folder = with_fan(Beam::Flat);
+    let out = works(folder.path(), &format!("show sino.npy --geometry fan --angles 0..360deg {FAN}")).out;
+    let line = |name: &str| out.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}: {out}"));
+    assert!(line("magnification").contains("1.333333"), "{out}");
+    assert!(line("sampling at the axis").contains("3.000000 mm"), "{out}");
+    assert!(line("angles").contains("0.0000 to 356.0000 deg"), "{out}");
+    // The outermost cells' centres are 142 mm from the middle; rays to them pass the axis at 600·sin(atan(142/800)).
+    let across = 2.0 * SOURCE_ORIGIN * (35.5 * CELL / SOURCE_DETECTOR).atan().sin();
+    assert!(line("field of view").contains(&format!("{across:.6} mm across")), "{out}");
+}
+
+#[test]
+fn convert_to_a_windowed_png() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    npy(at, "image.npy", "<f4", false, "2, 3", &little(&[-1.0, 0.0, 0.5, 1.0, 2.0, 9.0]));
+    works(at, "convert image.npy -o image.png --window 1,2");
+    let mut reader =
+        png::Decoder::new(std::io::BufReader::new(fs::File::open(at.join("image.png")).unwrap())).read_info().unwrap();
+    let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut bytes).unwrap();
+    assert_eq!((info.width, info.height), (3, 2));
+    assert_eq!(info.color_type, png::ColorType::Grayscale);
+    let full = f64::from(2_u32.pow(info.bit_depth as u32) - 1);
+    let greys: Vec<f64> = match info.bit_depth {
+        png::BitDepth::Eight => bytes.iter().map(|byte| f64::from(*byte)).collect(),
+        _ => bytes.chunks(2).map(|pair| f64::from(u16::from_be_bytes([pair[0], pair[1]]))).collect(),
+    };
+    for (grey, share) in greys.iter().zip([0.0, 0.0, 0.25, 0.5, 1.0, 1.0]) {
+        assert!((grey - share * full).abs() <= 1.0, "{greys:?}");
+    }
+}
+
+#[test]
+fn devices_lists_the_cpu() {
+    let folder = tempdir().unwrap();
+    let text = works(folder.path(), "devices").out;
+    assert!(text.lines().any(|line| line.starts_with("cpu ") && line.contains("threads")), "{text}");
+    assert!(text.lines().any(|line| line.starts_with("used: ")), "{text}");
+    let json = works(folder.path(), "devices --json").json();
+    assert!(json["cpu"]["threads"].as_u64().unwrap() > 0 && json["adapters"].is_array());
+    assert_eq!(json["used"], json["cpu"]["name"]);
+}
+
+#[test]
+fn completions_for_bash() {
+    let folder = tempdir().unwrap();
+    let script = works(folder.path(), "completions bash").out;
+    assert!(script.contains("complete -F _rushlight") && script.contains("--source-origin"));
+}
+
+#[test]
+fn recon_reports_in_json() {
+    let folder = with_scan();
+    let json = works(folder.path(), "recon scan.h5 --size 32 --voxel 8mm --json -o image.npy").json();
+    assert!(json["device"].as_str().unwrap().starts_with("CPU"));
+    assert_eq!(json["projections"], serde_json::json!([60, 1, 48]));
+    assert_eq!(json["image"], serde_json::json!([1, 32, 32]));
+    assert_eq!(json["outputs"], serde_json::json!(["image.npy"]));
+    let seconds = json["seconds"].as_object().unwrap();
+    for step in ["read", "filter", "backproject", "write"] {
+        assert!(seconds[step].as_f64().unwrap() > 0.0, "{step}: {json}");
+    }
+    let sum: f64 = seconds.values().map(|step| step.as_f64().unwrap()).sum();
+    assert!((sum - json["total_seconds"].as_f64().unwrap()).abs() < 1e-9 + 1e-6 * sum);
+}
+
+#[test]
+fn the_same_scan_gives_the_same_bytes() {
+    let folder = with_scan();
+    let at = folder.path();
+    let bytes = |flags: &str, name: &str| {
+        works(at, &format!("{flags} recon scan.h5 --size 70 --voxel 3mm -o {name}"));
+        fs::read(at.join(name)).unwrap()
+    };
+    let first = bytes("", "first.npy");
+    for (flags, name) in [("", "again.npy"), ("--threads 1", "one.npy"), ("--threads 2", "two.npy")] {
+        assert!(bytes(flags, name) == first, "{name} differs from first.npy");
+    }
+}
+
+#[test]
+fn noise_follows_its_seed() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    let scan = |seed: u32, name: &str| {
+        let line = "scan disk --geometry parallel --views 20 --cells 48 --cell 6mm --photons 1e4";
+        works(at, &format!("{line} --seed {seed} -o {name}"));
+        fs::read(at.join(name)).unwrap()
+    };
+    let first = scan(1, "a.npy");
+    assert!(first == scan(1, "b.npy") && first != scan(2, "c.npy"));
+}
+
+#[test]
+fn demo_writes_four_pictures() {
+    let folder = tempdir().unwrap();
+    let run = works(folder.path(), "demo -o pictures");
+    let psnr = run.out.lines().find(|line| line.starts_with("PSNR")).unwrap_or_else(|| panic!("{}", run.out));
+    let figure: f64 = psnr.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!(figure > 30.0 && figure < 60.0, "{psnr}");
+    for name in ["truth", "sinogram", "image", "difference"] {
+        let bytes = fs::read(folder.path().join(format!("pictures/{name}.png"))).unwrap();
+        assert!(bytes.starts_with(b"\x89PNG\r\n\x1a\n"), "{name}");
+    }
+    assert_eq!(names(&folder.path().join("pictures")).len(), 4);
+}
+
+#[test]
+fn every_verb_has_help_with_examples() {
+    let folder = tempdir().unwrap();
+    for verb in ["recon", "scan", "phantom", "compare", "show", "convert", "devices", "demo", "completions"] {
+        let short = works(folder.path(), &format!("{verb} -h")).out;
+        let full = works(folder.path(), &format!("{verb} --help")).out;
+        assert!(short.contains("Usage: rushlight"), "{verb}: {short}");
+        assert!(full.contains("Examples:\n  rushlight "), "{verb}: {full}");
+        assert!(!short.contains("Examples:"), "{verb} -h is short");
+    }
+}
+
+// ---- what the world does wrong -------------------------------------------------------------------------------------
+
+#[test]
+fn a_truncated_file() {
+    let folder = with_parallel();
+    let path = folder.path().join("sino.npy");
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() - 100]).unwrap();
+    refused(folder.path(), &format!("recon sino.npy {PARALLEL} -o image.npy"), &["sino.npy", "truncated"]);
+    // Within the header, too.
+    fs::write(&path, &bytes[..40]).unwrap();
+    refused(folder.path(), &format!("recon sino.npy {PARALLEL} -o image.npy"), &["sino.npy"]);
+}
+
+#[test]
+fn a_truncated_scan_file() {
+    let folder = with_scan();
+    let path = folder.path().join("scan.h5");
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    refused(folder.path(), "recon scan.h5 -o image.npy", &["scan.h5"]);
+}
+
+#[test]
+fn an_empty_file() {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("sino.npy"), b"").unwrap();
+    refused(folder.path(), &format!("recon sino.npy {PARALLEL} -o image.npy"), &["sino.npy", "empty"]);
+}
+
+#[test]
+fn a_missing_file() {
+    let folder = tempdir().unwrap();
+    refused(folder.path(), &format!("recon sino.npy {PARALLEL} -o image.npy"), &["sino.npy", "no such file"]);
+}
+
+#[test]
+fn numbers_of_the_wrong_kind() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    let line = format!("recon sino.npy {PARALLEL} -o image.npy");
+    npy(at, "sino.npy", "<c8", false, "4, 4", &[0; 128]);
+    refused(at, &line, &["sino.npy", "complex"]);
+    npy(at, "sino.npy", "|O", false, "4, 4", &[0; 128]);
+    refused(at, &line, &["sino.npy", "objects"]);
+    npy(at, "sino.npy", "<U4", false, "4, 4", &[0; 256]);
+    refused(at, &line, &["sino.npy", "text"]);
+    fs::write(at.join("sino.npy"), "1.0 2.0 3.0\n4.0 5.0 6.0\n").unwrap();
+    refused(at, &line, &["sino.npy"]);
+}
+
+#[test]
+fn big_endian_numbers_are_read_as_they_are_meant() {
+    let folder = with_parallel();
+    let values = sinogram(Beam::Parallel, &angles(0.0, 180.0), COLUMNS);
+    let bytes: Vec<_> = values.iter().flat_map(|value| value.to_be_bytes()).collect();
+    npy(folder.path(), "big.npy", ">f4", false, &format!("{VIEWS}, {COLUMNS}"), &bytes);
+    for name in ["sino.npy", "big.npy"] {
+        works(folder.path(), &format!("recon {name} {PARALLEL} -o image-{name}"));
+    }
+    let [little, big] = ["sino", "big"].map(|name| fs::read(folder.path().join(format!("image-{name}.npy"))).unwrap());
+    assert!(little == big);
+    assert_disk(&image(&folder, "image-big.npy"), 0, CELL);
+}
+
+#[test]
+fn fortran_order_is_read_as_it_is_meant() {
+    let folder = with_parallel();
+    let values = sinogram(Beam::Parallel, &angles(0.0, 180.0), COLUMNS);
+    let turned: Vec<_> =
+        (0..COLUMNS).flat_map(|c| (0..VIEWS).map(move |v| v * COLUMNS + c)).map(|i| values[i]).collect();
+    npy(folder.path(), "fortran.npy", "<f4", true, &format!("{VIEWS}, {COLUMNS}"), &little(&turned));
+    for name in ["sino.npy", "fortran.npy"] {
+        works(folder.path(), &format!("recon {name} {PARALLEL} -o image-{name}"));
+    }
+    let [c, f] = ["sino", "fortran"].map(|name| fs::read(folder.path().join(format!("image-{name}.npy"))).unwrap());
+    assert!(c == f);
+    assert_disk(&image(&folder, "image-fortran.npy"), 0, CELL);
+}
+
+#[test]
+fn nan_and_infinities_are_counted_and_located() {
+    let folder = tempdir().unwrap();
+    let mut values = sinogram(Beam::Parallel, &angles(0.0, 180.0), COLUMNS);
+    values[3 * COLUMNS + 4] = f32::NAN;
+    values[5 * COLUMNS + 6] = f32::INFINITY;
+    values[5 * COLUMNS + 7] = f32::NEG_INFINITY;
+    write_sinogram(folder.path(), &values);
+    let line = format!("recon sino.npy {PARALLEL} -o image.npy");
+    refused(folder.path(), &line, &["sino.npy", "3 values", "[3, 0, 4]", "not finite"]);
+}
+
+#[test]
+fn a_header_that_claims_too_much() {
+    let folder = tempdir().unwrap();
+    // 10¹² numbers; and more than any address can reach, in two ways.
+    for shape in ["1000000, 1000000", "1000000000000,", "4294967296, 4294967296", "18446744073709551615, 2"] {
+        npy(folder.path(), "sino.npy", "<f4", false, shape, &[0; 64]);
+        refused(folder.path(), &format!("recon sino.npy {PARALLEL} -o image.npy"), &["sino.npy"]);
+    }
+}
+
+#[test]
+fn more_or_fewer_angles_than_views() {
+    let folder = with_parallel();
+    for count in [VIEWS - 1, VIEWS + 1] {
+        let bytes: Vec<_> = (0..count).flat_map(|view| (2.0 * view as f64).to_le_bytes()).collect();
+        npy(folder.path(), "angles.npy", "<f8", false, &format!("{count},"), &bytes);
+        let line = "recon sino.npy --geometry parallel --angles angles.npy --angle-unit deg --cell 4mm -o image.npy";
+        refused(folder.path(), line, &[&format!("{count} angles"), "90 views"]);
+    }
+}
+
+#[test]
+fn a_cell_of_no_width() {
+    let folder = with_parallel();
+    for cell in ["--cell 0mm", "--cell=-1mm"] {
+        let line = format!("recon sino.npy --geometry parallel --angles 0..180deg {cell} -o image.npy");
+        refused_in_some_way(folder.path(), &line, "--cell");
+    }
+    refused(
+        folder.path(),
+        "recon sino.npy --geometry parallel --angles 0..180deg --cell 0mm -o image.npy",
+        &["--cell is 0"],
+    );
+    refused(folder.path(), &format!("recon sino.npy {PARALLEL} --voxel 0mm -o image.npy"), &["voxel"]);
+}
+
+/// Exit code 1 or 2, `word` said, nothing left.
+#[track_caller]
+fn refused_in_some_way(folder: &Path, arguments: &str, word: &str) {
+    let before = contents(folder);
+    let run = run(folder, arguments);
+    assert!(matches!(run.code, Some(1 | 2)), "rushlight {arguments}: {:?} {}", run.code, run.err);
+    assert!(run.err.contains(word), "'{word}' is not in: {}", run.err);
+    assert!(contents(folder) == before, "rushlight {arguments} left something: {:?}", names(folder));
+}
+
+#[test]
+fn a_source_inside_the_object() {
+    let folder = with_fan(Beam::Flat);
+    let at = folder.path();
+    let fan = "--geometry fan --cell 4mm --source-origin 5mm --source-detector 800mm";
+    refused(
+        at,
+        &format!("recon sino.npy --angles 0..360deg {fan} --size 64 --voxel 3mm -o image.npy"),
+        &["--source-origin", "inside"],
+    );
+    refused(at, &format!("scan disk {fan} --views 30 --cells 48 -o scan.h5"), &["inside"]);
+}
+
+#[test]
+fn an_output_that_cannot_be_written() {
+    let folder = with_parallel();
+    let at = folder.path();
+    fs::create_dir(at.join("folder.npy")).unwrap();
+    for (output, words) in
+        [("nowhere/image.npy", "no folder nowhere"), ("folder.npy", "is a folder"), ("image.xyz", "format")]
+    {
+        refused(at, &format!("recon sino.npy {PARALLEL} -o {output}"), &[output, words]);
+        refused(at, &format!("phantom disk --size 16 -o {output}"), &[output, words]);
+        refused(at, &format!("scan disk --views 9 --cells 9 --cell 30mm -o {output}"), &[output, words]);
+        refused(at, &format!("convert sino.npy -o {output}"), &[output, words]);
+    }
+    assert!(names(&at.join("folder.npy")).is_empty());
+}
+
+#[test]
+fn an_output_that_exists() {
+    let folder = with_parallel();
+    let at = folder.path();
+    let line = format!("recon sino.npy {PARALLEL} -o image.npy");
+    fs::write(at.join("image.npy"), "precious").unwrap();
+    refused(at, &line, &["image.npy", "--force"]);
+    works(at, &format!("{line} --force"));
+    assert_disk(&image(&folder, "image.npy"), 0, CELL);
+    assert_eq!(names(at).len(), 2, "{:?}", names(at));
+    works(at, "demo -o pictures");
+    let pictures = contents(&at.join("pictures"));
+    refused(at, "demo -o pictures", &["pictures", "--force"]);
+    assert!(contents(&at.join("pictures")) == pictures);
+}
+
+#[test]
+fn wrong_usage() {
+    let folder = with_parallel();
+    let lines = [
+        ("recon sino.npy --nonsense -o image.npy", "--nonsense"),
+        ("recon sino.npy --geometry parallel --angles 0..180deg --cell 1 -o image.npy", "--cell"),
+        ("recon sino.npy --filter boxcar -o image.npy", "--filter"),
+        ("recon sino.npy", "--output"),
+        ("reconstruct sino.npy", "reconstruct"),
+        ("", "Usage"),
+    ];
+    for (line, word) in lines {
+        let run = run(folder.path(), line);
+        assert_eq!(run.code, Some(2), "rushlight {line}: {}", run.err);
+        assert!(run.err.contains(word), "rushlight {line}: {}", run.err);
+    }
+    // What cannot be known without looking at the file is the file's fault, and told in one line.
+    refused(folder.path(), "recon sino.npy --geometry parallel --cell 1mm -o image.npy", &["--angles"]);
+    refused(
+        folder.path(),
+        "recon sino.npy --geometry parallel --angles 0..180 --cell 1mm -o image.npy",
+        &["0..180deg"],
+    );
+    assert_eq!(names(folder.path()).len(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_during_a_reconstruction() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    // 7200 views on 6000² pixels: minutes of work for one thread.
+    works(at, "scan disk --geometry parallel --views 7200 --cells 48 --cell 6mm -o scan.h5");
+    let mut long = command(at, "recon scan.h5 --size 6000 --threads 1 -o image.npy");
+    let mut child = long.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    if let Some(status) = child.try_wait().unwrap() {
+        panic!("it ended before it could be interrupted: {status}; give it more work");
+    }
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let run = Run::from(child.wait_with_output().unwrap());
+    assert_eq!(run.code, Some(130), "{}", run.err);
+    assert_eq!(run.err.lines().count(), 1, "{}", run.err);
+    assert!(run.err.starts_with("rushlight: ") && run.err.contains("interrupted"), "{}", run.err);
+    assert_eq!(names(at).len(), 1, "{:?}", names(at));
+}
