@@ -44,7 +44,11 @@ fn main() -> Result<()> {
     println!("{}", quality::compare(&image.values, &truth.values, &quality::Options::default())?);
     let path = std::env::temp_dir().join("rushlight-library.png");
     let image = image.to_hounsfield(0.0192);
-    let written = io::write_image(path, &image, &WriteOptions { force: true, window: Some((50.0, 200.0)), ..WriteOptions::default() })?;
+    let written = io::write_image(
+        path,
+        &image,
+        &WriteOptions { force: true, window: Some((50.0, 200.0)), ..WriteOptions::default() },
+    )?;
     println!("wrote {}", written.paths[0].display());
     Ok(())
 }

@@ -1,4 +1,32 @@
-//! Rushlight reconstructs clear pictures from little light.
+//! Rushlight reconstructs clear pictures from little light: CT scans, on any GPU and on the CPU.
+//!
+//! A tour, in the order in which data flow (`examples/library.rs` runs it):
+//!
+//! 1. A file becomes an [`io::Recording`]; raw counts become line integrals ([`scan::Counts`]); with a
+//!    [`geometry::Geometry`], a list of views, they are a [`scan::Scan`]. Or a [`phantom::Phantom`] is scanned exactly.
+//! 2. A [`device::Device`] is opened: [`device::Choice`] takes the best GPU, else the CPU.
+//! 3. A recipe ([`recipes`]) turns the scan into an [`image::Image`] on a [`geometry::Grid`]. It is made of
+//!    [`operators`] over arrays, and these of [`kernels`], each written twice: for the GPU and for the CPU.
+//! 4. The image is judged ([`quality`]) and written ([`io::write_image`]).
+//!
+//! Lengths are in mm (or detector cells), angles in radians, attenuation in mm⁻¹ (or per cell). Arrays are C order:
+//! images `[z, y, x]`, projections `[view, row, column]`. Axes: see [`geometry`].
+//!
+//! ```
+//! use rushlight::{device::Device, geometry::{Grid, LengthUnit, Parallel}, monitor::Monitor};
+//! use rushlight::{phantom::Phantom, recipes::{Recipe, fbp::Fbp}};
+//!
+//! let angles = (0..90).map(|i| f64::from(2 * i).to_radians()).collect();
+//! let unit = LengthUnit::Millimetre;
+//! let scanner = Parallel { angles, columns: 96, rows: 1, cell: 3.0, cell_height: 3.0, center: None, unit };
+//! let monitor = Monitor::silent();
+//! let scan = Phantom::named("disk")?.scan(&scanner.geometry(), &monitor)?;
+//! let grid = Grid::centered([1, 64, 64], [4.0; 3], [0.0; 3]);
+//! let image = Fbp::default().reconstruct(scan, &grid, &Device::cpu(), &monitor)?.image;
+//! let water = image.values[[0, 32, 32]];
+//! assert!((water / 0.0192 - 1.0).abs() < 0.01, "{water} per mm");
+//! # Ok::<(), rushlight::Error>(())
+//! ```
 #![warn(missing_docs)]
 
 pub mod error;

@@ -88,7 +88,7 @@ fn image(folder: &TempDir, name: &str) -> Image {
 
 // ---- a disk's scan in closed form ----------------------------------------------------------------------------------
 
-const VIEWS: usize = 90;
+const VIEWS: usize = 360;
 const COLUMNS: usize = 48;
 /// Width of a cell, mm.
 const CELL: f64 = 4.0;
@@ -96,10 +96,10 @@ const CELL: f64 = 4.0;
 const DISK: [f64; 2] = [30.0, -20.0];
 const RADIUS: f64 = 35.0;
 const MU: f64 = 0.02;
-/// A fan's source to axis and to detector, mm.
-const SOURCE_ORIGIN: f64 = 600.0;
-const SOURCE_DETECTOR: f64 = 800.0;
-const FAN: &str = "--source-origin 600mm --source-detector 800mm --cell 4mm";
+/// A fan's source to axis and to detector, mm: near, so that the detector's shape shows.
+const SOURCE_ORIGIN: f64 = 150.0;
+const SOURCE_DETECTOR: f64 = 200.0;
+const FAN: &str = "--source-origin 150mm --source-detector 200mm --cell 4mm";
 const PARALLEL: &str = "--geometry parallel --angles 0..180deg --cell 4mm";
 
 #[derive(Clone, Copy)]
@@ -132,21 +132,42 @@ fn sinogram(beam: Beam, angles: &[f64], columns: usize) -> Vec<f32> {
     angles.iter().flat_map(|angle| (0..columns).map(move |column| chord(ray(angle, column)) as f32)).collect()
 }
 
-/// The image shows the disk: its centre of mass (y upwards with the rows) within half a pixel, its value within 3 %.
+/// The image shows the disk: its centre of mass (y upwards with the rows) within half a pixel, its inside within 1 %.
 #[track_caller]
 fn assert_disk(image: &Image, slice: usize, voxel: f64) {
     let slice = image.values.index_axis(ndarray::Axis(0), slice);
     let (ny, nx) = slice.dim();
     let [mut mass, mut x, mut y] = [0.0; 3];
-    for ((row, column), &value) in slice.indexed_iter().filter(|(_, value)| f64::from(**value) > MU / 2.0) {
-        mass += f64::from(value);
-        x += f64::from(value) * (column as f64 - (nx as f64 - 1.0) / 2.0) * voxel;
-        y += f64::from(value) * (row as f64 - (ny as f64 - 1.0) / 2.0) * voxel;
+    let mut inside = Vec::new();
+    for ((row, column), &value) in slice.indexed_iter() {
+        let value = f64::from(value);
+        let at = [(column, nx), (row, ny)].map(|(i, n)| (i as f64 - (n as f64 - 1.0) / 2.0) * voxel);
+        if value > MU / 2.0 {
+            mass += value;
+            x += value * at[0];
+            y += value * at[1];
+        }
+        if (at[0] - DISK[0]).hypot(at[1] - DISK[1]) < 0.7 * RADIUS {
+            inside.push(value);
+        }
     }
     let [x, y] = [x / mass, y / mass];
     assert!((x - DISK[0]).hypot(y - DISK[1]) < voxel / 2.0, "the disk is at {x}, {y}");
-    let area = mass * voxel * voxel / MU;
-    assert!((area / (PI * RADIUS * RADIUS) - 1.0).abs() < 0.03, "the disk weighs {area}");
+    let mean = inside.iter().sum::<f64>() / inside.len() as f64;
+    assert!((mean / MU - 1.0).abs() < 0.01, "the disk's value is {mean} instead of {MU}");
+}
+
+/// Root mean square error over the field of view, but not within four pixels of the disk's rim, where filters ring.
+fn rms_beside_the_rim(image: &Image, voxel: f64) -> f64 {
+    let (_, ny, nx) = image.values.dim();
+    let errors = image.values.indexed_iter().filter_map(|((_, row, column), &value)| {
+        let [x, y] = [(column, nx), (row, ny)].map(|(i, n)| (i as f64 - (n as f64 - 1.0) / 2.0) * voxel);
+        let from_rim = (x - DISK[0]).hypot(y - DISK[1]) - RADIUS;
+        let truth = if from_rim < 0.0 { MU } else { 0.0 };
+        (from_rim.abs() > 4.0 * voxel && x.hypot(y) < 80.0).then(|| (f64::from(value) - truth).powi(2))
+    });
+    let errors: Vec<f64> = errors.collect();
+    (errors.iter().sum::<f64>() / errors.len() as f64).sqrt()
 }
 
 /// NumPy's file, byte by byte: a header line padded to 64, then the numbers as they come.
@@ -243,17 +264,22 @@ fn recon_of_a_fan_to_tiff() {
 #[test]
 fn recon_of_a_fan_with_a_curved_detector() {
     let folder = with_fan(Beam::Curved);
-    let line =
-        format!("recon sino.npy --geometry fan --detector curved --angles 0..360deg {FAN} --size 64 --voxel 3mm");
-    works(folder.path(), &format!("{line} -o image.npy"));
-    assert_disk(&image(&folder, "image.npy"), 0, 3.0);
+    let error = |detector: &str, name: &str| {
+        let line =
+            format!("recon sino.npy --geometry fan --detector {detector} --angles 0..360deg {FAN} --filter hann");
+        works(folder.path(), &format!("{line} --size 64 --voxel 3mm -o {name}"));
+        rms_beside_the_rim(&image(&folder, name), 3.0)
+    };
+    let [curved, flat] = [error("curved", "curved.npy"), error("flat", "flat.npy")];
+    assert_disk(&image(&folder, "curved.npy"), 0, 3.0);
+    assert!(curved < flat / 2.0, "rms error {curved} with the right shape, {flat} with the wrong one");
 }
 
 #[test]
 fn angles_from_a_file_in_any_order() {
     let folder = tempdir().unwrap();
     let at = folder.path();
-    // 37 and 90 have no common divisor, so that every angle occurs once.
+    // 37 and 360 have no common divisor, so that every angle occurs once.
     let list: Vec<_> = (0..VIEWS).map(|view| (view * 37 % VIEWS) as f64 * PI / VIEWS as f64).collect();
     write_sinogram(at, &sinogram(Beam::Parallel, &list, COLUMNS));
     let bytes: Vec<_> = list.iter().flat_map(|angle| angle.to_le_bytes()).collect();
@@ -277,8 +303,8 @@ fn clockwise_angles() {
 fn geometry_from_a_toml_file() {
     let folder = with_fan(Beam::Curved);
     let at = folder.path();
-    let lines = "geometry = \"fan\"\ndetector = \"curved\"\nviews = 90\ncolumns = 72\nangles_deg = \"0..360\"\n\
-                 cell_mm = 4.0\nsource_origin_mm = 600.0\nsource_detector_mm = 800.0\n";
+    let lines = "geometry = \"fan\"\ndetector = \"curved\"\nviews = 360\ncolumns = 72\nangles_deg = \"0..360\"\n\
+                 cell_mm = 4.0\nsource_origin_mm = 150.0\nsource_detector_mm = 200.0\n";
     fs::write(at.join("scan.toml"), lines).unwrap();
     works(at, "recon sino.npy --geometry scan.toml --size 64 --voxel 3mm -o file.npy");
     let flags = format!("--geometry fan --detector curved --angles 0..360deg {FAN}");
@@ -301,7 +327,9 @@ fn a_stack_becomes_a_volume() {
     assert_eq!(image(&folder, "image.npy").values.shape(), [3, 64, 40]);
     works(at, &format!("recon sino.npy {PARALLEL} --size 64 --voxel 3mm -o volume.npy"));
     let volume = image(&folder, "volume.npy");
-    assert!(volume.values.index_axis(ndarray::Axis(0), 0).iter().all(|value| *value == 0.0));
+    // Two lines go through one complex transform, whose rounding reaches from one into the other.
+    let most = volume.values.index_axis(ndarray::Axis(0), 0).iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+    assert!(f64::from(most) < 1e-5 * MU, "{most} where there is nothing");
     assert_disk(&volume, 1, 3.0);
     let [one, three] = [1, 2].map(|z| volume.values.index_axis(ndarray::Axis(0), z).sum());
     assert!((three / one - 3.0).abs() < 1e-3, "{three} of {one}");
@@ -336,17 +364,15 @@ fn parts_of_a_scan() {
 fn water_is_zero_hounsfield_units() {
     let folder = tempdir().unwrap();
     let at = folder.path();
-    works(
-        at,
-        "scan disk --geometry fan --views 120 --cells 96 --cell 4mm --source-origin 600mm --source-detector 800mm -o scan.h5",
-    );
+    let fan = "--geometry fan --source-origin 600mm --source-detector 800mm";
+    works(at, &format!("scan disk {fan} --views 120 --cells 96 --cell 4mm -o scan.h5"));
     works(at, "recon scan.h5 --size 64 --voxel 4mm --mu-water 0.0192/mm -o image.nii");
     let values = image(&folder, "image.nii").values;
-    // 12 × 12 pixels of 4 mm in the middle of a disk 200 mm wide, and a corner outside.
+    // 48 mm in the middle of a disk 200 mm wide; and the left edge, outside it but in the field of view.
     let middle = values.slice(ndarray::s![0, 26..38, 26..38]).mean().unwrap();
-    let corner = values.slice(ndarray::s![0, ..4, ..4]).mean().unwrap();
+    let edge = values.slice(ndarray::s![0, 26..38, ..4]).mean().unwrap();
     assert!(middle.abs() < 5.0, "water is {middle} HU");
-    assert!((corner + 1000.0).abs() < 10.0, "air is {corner} HU");
+    assert!((edge + 1000.0).abs() < 5.0, "air is {edge} HU");
 }
 
 #[test]
@@ -356,8 +382,8 @@ fn show_gives_the_geometry_in_numbers() {
     let line = |name: &str| out.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}: {out}"));
     assert!(line("magnification").contains("1.333333"), "{out}");
     assert!(line("sampling at the axis").contains("3.000000 mm"), "{out}");
-    assert!(line("angles").contains("0.0000 to 356.0000 deg"), "{out}");
-    // The outermost cells' centres are 142 mm from the middle; rays to them pass the axis at 600·sin(atan(142/800)).
+    assert!(line("angles").contains("0.0000 to 359.0000 deg"), "{out}");
+    // The outermost cells' centres are 142 mm from the middle; rays to them pass the axis at 150·sin(atan(142/200)).
     let across = 2.0 * SOURCE_ORIGIN * (35.5 * CELL / SOURCE_DETECTOR).atan().sin();
     assert!(line("field of view").contains(&format!("{across:.6} mm across")), "{out}");
 }
@@ -580,33 +606,18 @@ fn more_or_fewer_angles_than_views() {
         let bytes: Vec<_> = (0..count).flat_map(|view| (2.0 * view as f64).to_le_bytes()).collect();
         npy(folder.path(), "angles.npy", "<f8", false, &format!("{count},"), &bytes);
         let line = "recon sino.npy --geometry parallel --angles angles.npy --angle-unit deg --cell 4mm -o image.npy";
-        refused(folder.path(), line, &[&format!("{count} angles"), "90 views"]);
+        refused(folder.path(), line, &[&format!("{count} angles"), "360 views"]);
     }
 }
 
 #[test]
 fn a_cell_of_no_width() {
     let folder = with_parallel();
-    for cell in ["--cell 0mm", "--cell=-1mm"] {
-        let line = format!("recon sino.npy --geometry parallel --angles 0..180deg {cell} -o image.npy");
-        refused_in_some_way(folder.path(), &line, "--cell");
+    let line = "recon sino.npy --geometry parallel --angles 0..180deg -o image.npy";
+    for (flag, words) in [("--cell 0mm", "--cell is 0"), ("--cell=-1mm", "--cell is -1")] {
+        refused(folder.path(), &format!("{line} {flag}"), &[words]);
     }
-    refused(
-        folder.path(),
-        "recon sino.npy --geometry parallel --angles 0..180deg --cell 0mm -o image.npy",
-        &["--cell is 0"],
-    );
-    refused(folder.path(), &format!("recon sino.npy {PARALLEL} --voxel 0mm -o image.npy"), &["voxel"]);
-}
-
-/// Exit code 1 or 2, `word` said, nothing left.
-#[track_caller]
-fn refused_in_some_way(folder: &Path, arguments: &str, word: &str) {
-    let before = contents(folder);
-    let run = run(folder, arguments);
-    assert!(matches!(run.code, Some(1 | 2)), "rushlight {arguments}: {:?} {}", run.code, run.err);
-    assert!(run.err.contains(word), "'{word}' is not in: {}", run.err);
-    assert!(contents(folder) == before, "rushlight {arguments} left something: {:?}", names(folder));
+    refused(folder.path(), &format!("{line} --cell 4mm --voxel 0mm"), &["voxel"]);
 }
 
 #[test]

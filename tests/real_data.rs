@@ -3,7 +3,17 @@
 use std::path::PathBuf;
 
 use ndarray::{Array3, Axis};
-use rushlight::scan::{Counts, Preparation, axis};
+use rushlight::{
+    device::Device,
+    geometry::{Fan, Grid, LengthUnit},
+    io,
+    monitor::Monitor,
+    recipes::{
+        Recipe,
+        fbp::{Fbp, Filter},
+    },
+    scan::{Counts, Preparation, Scan, axis},
+};
 
 /// The file at `path` below the data folder, if it is there.
 fn data(path: &str) -> Option<PathBuf> {
@@ -49,5 +59,54 @@ fn the_axis_of_the_tooth_is_near_column_296() {
             let alone = axis::find(row, &angles, &axis::Search::default()).unwrap();
             assert!((alone.column - 296.0).abs() < 0.5, "{alone:?}");
         }
+    }
+}
+
+/// A plastic disk 70 mm wide (Helsinki Tomography Challenge 2022), seen over 90° only: its edge is sharp where rays
+/// touched it, and there it must be as far apart as the disk is wide.
+#[test]
+fn the_edge_of_the_htc_disk_is_where_the_geometry_says() {
+    let Some(path) = data("ct-sinogram/htc2022_tb_subsample_90.mat") else { return };
+    let recording = io::read_recording(format!("{}:/CtDataLimited/sinogram", path.display())).unwrap();
+    let (views, _, columns) = recording.data.dim();
+    let geometry = Fan {
+        angles: (0..views).map(|view| (0.5 * view as f64).to_radians()).collect(),
+        columns,
+        rows: 1,
+        cell: 0.2,
+        cell_height: 0.2,
+        source_origin: 410.66,
+        source_detector: 553.74,
+        center: None,
+        axis_offset: 0.0,
+        curved: false,
+        unit: LengthUnit::Millimetre,
+    }
+    .geometry();
+    let scan = Scan::new(recording.data, geometry).unwrap();
+    let voxel = 0.1;
+    let grid = Grid::centered([1, 840, 840], [voxel; 3], [0.0; 3]);
+    let fbp = Fbp { filter: Filter::Hann, ..Fbp::default() };
+    let image = fbp.reconstruct(scan, &grid, &Device::cpu(), &Monitor::silent()).unwrap().image;
+    // A ray at view θ runs along (−sin θ, cos θ): the edge it touches has its normal along ±(cos θ, sin θ).
+    for degrees in [25.0_f64, 45.0, 65.0] {
+        let (sin, cos) = degrees.to_radians().sin_cos();
+        let at = |distance: f64| {
+            let index = |along: f64| ((along * distance / voxel) + 419.5).round() as usize;
+            // A mean across the profile, so that noise does not look like an edge.
+            let near = (-2..=2_isize).flat_map(|row| (-2..=2_isize).map(move |column| (row, column)));
+            let value = |(row, column): (isize, isize)| {
+                image.values[[0, index(sin).saturating_add_signed(row), index(cos).saturating_add_signed(column)]]
+            };
+            near.map(value).sum::<f32>() / 25.0
+        };
+        let steepest = |side: f64| {
+            let slope = |step: usize| at(side * (31.0 + 0.1 * step as f64)) - at(side * (32.0 + 0.1 * step as f64));
+            let best = (0..80).max_by(|&a, &b| slope(a).total_cmp(&slope(b))).unwrap();
+            31.5 + 0.1 * best as f64
+        };
+        let width = steepest(1.0) + steepest(-1.0);
+        println!("{degrees}°: {width:.1} mm across");
+        assert!((width - 70.0).abs() < 1.0, "{degrees}°: {width:.2} mm");
     }
 }

@@ -368,7 +368,7 @@ impl Description {
         match &self.angles {
             Some(AngleList::Range(range)) => Ok(range.angles(views)),
             Some(AngleList::Radians(list)) if list.len() != views => Err(Error::Scan(format!(
-                "{} angles for {views} views; give as many as there are views",
+                "{} angles for {views} views; --angles or the file must give as many as there are views",
                 list.len()
             ))),
             Some(AngleList::Radians(list)) => match list.iter().position(|angle| !angle.is_finite()) {
@@ -395,7 +395,7 @@ pub fn sketch(geometry: &Geometry) -> Result<Vec<(&'static str, String)>> {
     let circular = Circular::of(geometry)?;
     let unit = geometry.unit.name();
     let length = |value: f64| format!("{value:.6} {unit}");
-    let (low, high) = circular.angles.iter().fold((f64::MAX, f64::MIN), |(a, b), &angle| (a.min(angle), b.max(angle)));
+    let [low, high] = extent(&circular.angles);
     let [first, last] = [0.0, geometry.columns as f64 - 1.0].map(|column| {
         let ray = geometry.views[0].ray(0.0, column);
         (ray.origin[0] * ray.direction[1] - ray.origin[1] * ray.direction[0]).abs()
@@ -430,6 +430,19 @@ pub fn sketch(geometry: &Geometry) -> Result<Vec<(&'static str, String)>> {
         lines.push(("unit", "detector cells, since no cell size is known; give --cell for millimetres".into()));
     }
     Ok(lines)
+}
+
+/// Least and greatest angle of a scan that turns on without jumping back by a turn; of one in no order, as they stand.
+fn extent(angles: &[f64]) -> [f64; 2] {
+    let range =
+        |angles: &[f64]| angles.iter().fold([f64::MAX, f64::MIN], |[a, b], &angle| [a.min(angle), b.max(angle)]);
+    let mut turned = angles.to_vec();
+    for view in 1..turned.len() {
+        turned[view] -= ((turned[view] - turned[view - 1]) / (2.0 * PI)).round() * 2.0 * PI;
+    }
+    let [low, high] = range(&turned);
+    let jumps = high - low > 2.0 * PI + 1e-9;
+    if jumps { range(angles) } else { [low, high] }
 }
 
 fn last_column_middle(geometry: &Geometry) -> f64 {

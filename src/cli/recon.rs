@@ -103,7 +103,7 @@ struct SelectionFlags {
     #[arg(long, value_name = "A..B", value_parser = range)]
     rows: Option<Range<usize>>,
     /// Detector columns: a..b, end left out
-    #[arg(long, value_name = "A..B", value_parser = range)]
+    #[arg(long, visible_alias = "crop", value_name = "A..B", value_parser = range)]
     columns: Option<Range<usize>>,
     /// Every n-th view
     #[arg(long, value_name = "N")]
@@ -205,7 +205,8 @@ fn read(flags: &Flags, monitor: &Monitor, notes: &mut Vec<String>) -> Result<Sca
     selection.of_geometry(&mut geometry);
     let Recording { data, flat, dark, reading, .. } = recording;
     let projections = selection.of(data, true);
-    rushlight::error::check_finite("the scan", projections.shape(), projections.as_slice().unwrap_or_default())?;
+    let name = flags.input.display().to_string();
+    rushlight::error::check_finite(&name, projections.shape(), projections.as_slice().unwrap_or_default())?;
     let projections = match reading {
         Reading::LineIntegrals => flags.counts.suppress(projections, monitor, notes)?,
         Reading::Counts => {
