@@ -14,6 +14,7 @@ fn split(text: &str) -> Option<(f64, &str)> {
 fn parse(text: &str, expected: &'static str, factor: impl Fn(&str) -> Option<f64>) -> Result<f64> {
     split(text)
         .and_then(|(number, unit)| Some(number * factor(unit)?))
+        .filter(|value| value.is_finite())
         .ok_or_else(|| Error::Quantity { text: text.to_string(), expected })
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use rushlight::{
     Error, Result,
-    geometry::{Circular, Fan, Geometry, LengthUnit, Parallel, Shape},
+    geometry::{Circular, Fan, Geometry, LengthUnit, Parallel, Shape, View, add, norm},
     io, units,
 };
 
@@ -246,7 +246,7 @@ impl Description {
     pub fn of(geometry: &Geometry) -> Result<Self> {
         let circular = Circular::of(geometry)?;
         let fan = circular.shape != Shape::Parallel;
-        Ok(Self {
+        let description = Self {
             beam: Some(if fan { Beam::Fan } else { Beam::Parallel }),
             detector: Some(if circular.shape == Shape::FanCurved { Detector::Curved } else { Detector::Flat }),
             cell: Some(circular.pitch),
@@ -259,7 +259,19 @@ impl Description {
             shape: geometry.shape().map(Some),
             unit: Some(geometry.unit),
             detector_offset: None,
-        })
+        };
+        // What flags change is the description; it must hold all that the list of views says.
+        let again = description.geometry(geometry.shape())?;
+        let alike = |(a, b): (&View, &View)| {
+            let apart = |column: f64| norm(add(a.cell(0.0, column), -1.0, b.cell(0.0, column)));
+            apart(0.0).max(apart(geometry.columns as f64 - 1.0)) < 0.01 * circular.pitch
+        };
+        if !geometry.views.iter().zip(&again.views).all(alike) {
+            return Err(Error::Geometry(
+                "the file's list of views is no plain circle, so geometry flags cannot change a part of it; leave them out".into(),
+            ));
+        }
+        Ok(description)
     }
 
     /// How many angles the description lists.
@@ -317,6 +329,12 @@ impl Description {
     /// The geometry of a scan of `shape` `[view, row, column]`.
     pub fn geometry(&self, shape: [usize; 3]) -> Result<Geometry> {
         let [views, rows, columns] = shape;
+        for ((stated, found), name) in self.shape.iter().zip(shape).zip(["views", "rows", "columns"]) {
+            if let Some(stated) = stated.filter(|stated| *stated != found) {
+                return Err(Error::Scan(format!("the geometry is one of {stated} {name}, the data have {found}")));
+            }
+        }
+        room(shape)?;
         let angles = self.angle_list(views)?;
         let unit = self.unit.unwrap_or(LengthUnit::Cell);
         let cell = positive("--cell", self.cell.unwrap_or(1.0))?;
@@ -331,6 +349,11 @@ impl Description {
             Beam::Fan => {
                 let (source_origin, source_detector) = self.distances()?;
                 let curved = self.detector == Some(Detector::Curved);
+                if curved && columns as f64 * cell >= PI * source_detector {
+                    return Err(Error::Option(format!(
+                        "{columns} cells of {cell} on an arc of radius {source_detector} reach about the source; check --cell and --source-detector"
+                    )));
+                }
                 let axis_offset = self.axis_offset.unwrap_or(0.0);
                 Fan {
                     angles,
@@ -361,6 +384,11 @@ impl Description {
         }
         let source_origin = positive("--source-origin", needed("--source-origin", self.source_origin)?)?;
         let source_detector = positive("--source-detector", needed("--source-detector", self.source_detector)?)?;
+        if source_detector < source_origin {
+            return Err(Error::Option(format!(
+                "--source-detector {source_detector}mm is less than --source-origin {source_origin}mm: the detector would stand before the axis"
+            )));
+        }
         Ok((source_origin, source_detector))
     }
 
@@ -381,6 +409,17 @@ impl Description {
             )),
         }
     }
+}
+
+/// Refuses scans whose numbers, or whose list of views, memory cannot hold.
+fn room([views, rows, columns]: [usize; 3]) -> Result<()> {
+    let numbers = rows.checked_mul(columns).and_then(|cells| cells.checked_mul(views));
+    let fits = numbers.is_some_and(|numbers| Vec::<f32>::new().try_reserve_exact(numbers).is_ok())
+        && Vec::<View>::new().try_reserve_exact(views).is_ok();
+    if fits {
+        return Ok(());
+    }
+    Err(Error::Option(format!("{views} views of {rows} × {columns} cells: memory cannot hold them; give fewer")))
 }
 
 fn positive(flag: &str, value: f64) -> Result<f64> {

@@ -55,9 +55,9 @@ impl OutputFlags {
 
 /// `CENTRE,WIDTH`: two numbers, the second above 0.
 pub fn window(text: &str) -> Result<(f64, f64)> {
-    let parts: Vec<f64> = text.split(',').filter_map(|part| part.trim().parse().ok()).collect();
-    match parts[..] {
-        [centre, width] if centre.is_finite() && width.is_finite() && width > 0.0 => Ok((centre, width)),
+    let parts: Option<Vec<f64>> = text.split(',').map(|part| part.trim().parse().ok()).collect();
+    match parts.as_deref() {
+        Some(&[centre, width]) if centre.is_finite() && width.is_finite() && width > 0.0 => Ok((centre, width)),
         _ => Err(Error::Quantity { text: text.into(), expected: "a window: centre and width, such as 40,400" }),
     }
 }

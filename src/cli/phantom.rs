@@ -1,7 +1,7 @@
 //! `rushlight phantom`: an area-sampled picture of a phantom.
 
 use clap::Args;
-use rushlight::{Result, monitor::Monitor, phantom::Phantom, units};
+use rushlight::{Error, Result, monitor::Monitor, phantom::Phantom, units};
 
 use super::{Global, grid::GridFlags, output::OutputFlags, report::Report};
 
@@ -43,7 +43,8 @@ impl PhantomFlags {
     pub fn open(&self) -> Result<Phantom> {
         let phantom = Phantom::named(&self.name)?;
         Ok(match self.scale {
-            Some(scale) => phantom.with_scale(scale),
+            Some(scale) if scale > 0.0 => phantom.with_scale(scale),
+            Some(scale) => return Err(Error::Option(format!("--scale {scale}/mm: it must be above 0"))),
             None => phantom,
         })
     }

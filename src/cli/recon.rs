@@ -144,6 +144,9 @@ fn range(text: &str) -> Result<Range<usize>> {
 
 pub fn run(flags: Flags, global: &Global) -> Result<()> {
     flags.output.check_image()?;
+    if let Some(mu) = flags.mu_water.filter(|mu| *mu <= 0.0) {
+        return Err(Error::Option(format!("--mu-water {mu}/mm must be above 0")));
+    }
     let device = global.open()?;
     let monitor = global.monitor();
     let mut notes = Vec::new();
@@ -151,6 +154,9 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     let grid = flags.grid.for_scan(&scan.geometry)?;
     let unit = scan.geometry.unit;
     if unit == LengthUnit::Cell {
+        if flags.mu_water.is_some() {
+            return Err(Error::Option("--mu-water needs millimetres; give the cell size with --cell".into()));
+        }
         notes.push("no cell size is known: lengths are in detector cells, values per cell; give --cell for mm".into());
     }
     let shape = scan.geometry.shape();
@@ -159,11 +165,7 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     notes.extend(made.notes);
     let image = match (flags.mu_water, unit) {
         (None, _) => made.image,
-        (Some(mu), LengthUnit::Millimetre) if mu > 0.0 => made.image.to_hounsfield(mu),
-        (Some(mu), LengthUnit::Millimetre) => return Err(Error::Option(format!("--mu-water {mu}/mm must be above 0"))),
-        (Some(_), LengthUnit::Cell) => {
-            return Err(Error::Option("--mu-water needs millimetres; give the cell size with --cell".into()));
-        }
+        (Some(mu), _) => made.image.to_hounsfield(mu),
     };
     let outputs = flags.output.write_image(&image, &monitor, &mut notes)?;
     let facts = vec![
@@ -257,6 +259,16 @@ impl CountsFlags {
         }
         if let Some(path) = &self.dark {
             recording.dark = Some(io::read_recording(path)?.data);
+        }
+        for (frames, flag) in [(&recording.flat, "--flat"), (&recording.dark, "--dark")] {
+            let of_a_frame = |array: &Array3<f32>| [array.shape()[1], array.shape()[2]];
+            if let Some(frames) = frames.as_ref().filter(|frames| of_a_frame(frames) != of_a_frame(&recording.data)) {
+                return Err(Error::Scan(format!(
+                    "the {flag} frames have {:?} rows and columns, the scan {:?}: they must be alike",
+                    of_a_frame(frames),
+                    of_a_frame(&recording.data)
+                )));
+            }
         }
         recording.reading = match self.numbers {
             Some(Numbers::Counts) => Reading::Counts,

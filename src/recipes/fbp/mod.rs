@@ -97,10 +97,14 @@ impl Fbp {
         let circular = Circular::of(geometry)?;
         check(geometry, &circular, grid)?;
         let weights = weights::weights(geometry, &circular);
-        let notes = vec![
+        let mut notes = vec![
             format!("{} filter, cut-off {} of Nyquist", self.filter.name(), self.cutoff),
             weights.redundancy.describe().to_string(),
         ];
+        if weights.missing > 0.0 {
+            let degrees = weights.missing.to_degrees();
+            notes.push(format!("{degrees:.1}° of the half turn were not measured: edges along them will be missing"));
+        }
         let filter = self.line_filter(geometry, &circular, weights, device)?;
         let [views, rows, columns] = geometry.shape();
         let (beam, matrices) = matrices::matrices(geometry, &circular, grid);
@@ -155,6 +159,16 @@ fn check(geometry: &Geometry, circular: &Circular, grid: &Grid) -> Result<()> {
     }
     if grid.shape[0] != rows {
         return refuse(format!("{rows} detector rows give {rows} slices, not {}", grid.shape[0]));
+    }
+    let [first, last] = [-0.5, geometry.columns as f64 - 0.5].map(|column| {
+        let ray = geometry.views[0].ray(0.0, column);
+        ray.origin[0] * ray.direction[1] - ray.origin[1] * ray.direction[0]
+    });
+    if first * last > 0.0 {
+        return refuse(format!(
+            "the rotation axis falls beside the detector (column {:.1} of 0..{}); check --center and the offsets",
+            circular.center, geometry.columns
+        ));
     }
     if circular.shape != Shape::Parallel {
         let farthest = |corner: &[f64; 2]| {

@@ -36,8 +36,10 @@ impl Redundancy {
     }
 }
 
-/// A gap this many times the median one was not measured; golden-angle lists stay below 2.7.
-const MISSING: f64 = 5.0;
+/// The widest gap was not measured if it is wider than this, and this many times the second widest. No other gap
+/// is ever left out: an uneven list of angles is a list of angles.
+const WIDE: f64 = 15.0 * PI / 180.0;
+const TIMES: f64 = 3.0;
 
 /// The angles of a scan, sorted on a circle.
 struct Circle {
@@ -45,8 +47,9 @@ struct Circle {
     order: Vec<usize>,
     /// Gap from each of `order` to the next.
     gaps: Vec<f64>,
-    /// A gap larger than this was not measured.
-    limit: f64,
+    /// The gap that was not measured, as an index into `order`.
+    opening: Option<usize>,
+    /// The median of the measured gaps.
     median: f64,
 }
 
@@ -63,29 +66,30 @@ impl Circle {
         // Views that coincide (up to rounding) say nothing of the step.
         let mut steps: Vec<f64> = gaps.iter().copied().filter(|gap| *gap > 1e-6).collect();
         steps.sort_by(f64::total_cmp);
-        let median = steps.get(steps.len() / 2).copied().unwrap_or(period);
-        let limit = if steps.len() < 3 { f64::INFINITY } else { MISSING * median };
-        Self { order, gaps, limit, median }
-    }
-
-    /// The largest unmeasured gap, as an index into `order`.
-    fn opening(&self) -> Option<usize> {
-        let widest = (0..self.gaps.len()).max_by(|&a, &b| self.gaps[a].total_cmp(&self.gaps[b]))?;
-        (self.gaps[widest] > self.limit).then_some(widest)
+        let widest = steps.pop().unwrap_or(period);
+        let open = steps.last().is_some_and(|second| widest > WIDE.max(TIMES * second));
+        let opening = gaps.iter().position(|gap| open && *gap == widest);
+        let median = steps.get(steps.len() / 2).copied().unwrap_or(widest);
+        Self { order, gaps, opening, median }
     }
 }
 
-/// The angle each view stands for: half the gap to either neighbour on a circle of `period`. A gap over five times the
-/// median one was not measured and counts as the median.
+/// The angle each view stands for: half the gap to either neighbour on a circle of `period`. A wide gap that was not
+/// measured (a limited-angle scan) counts as the median one.
 pub fn angular_gaps(angles: &[f64], period: f64) -> Vec<f64> {
     let circle = Circle::new(angles, period);
-    let measured = |gap: f64| if gap > circle.limit { circle.median } else { gap };
+    let measured = |i: usize| if circle.opening == Some(i) { circle.median } else { circle.gaps[i] };
     let mut weights = vec![0.0; angles.len()];
     for (i, &view) in circle.order.iter().enumerate() {
-        let before = circle.gaps[(i + circle.gaps.len() - 1) % circle.gaps.len()];
-        weights[view] = (measured(before) + measured(circle.gaps[i])) / 2.0;
+        let before = (i + circle.gaps.len() - 1) % circle.gaps.len();
+        weights[view] = (measured(before) + measured(i)) / 2.0;
     }
     weights
+}
+
+/// What of a half turn (parallel rays) the angles leave out, in radians.
+fn unmeasured(circle: &Circle) -> f64 {
+    circle.opening.map_or(0.0, |opening| circle.gaps[opening] - circle.median)
 }
 
 /// Weights for filtered backprojection.
@@ -97,6 +101,8 @@ pub struct Weights {
     pub gaps: Vec<f64>,
     /// Factor of each ray: one line of columns for all views, or one a view.
     pub rays: Vec<f32>,
+    /// Angle that a parallel scan leaves out of the half turn, radians.
+    pub missing: f64,
 }
 
 /// One ray of the circular scan, as seen from the axis.
@@ -139,7 +145,7 @@ pub fn weights(geometry: &Geometry, circular: &Circular) -> Weights {
     let overlap = left.min(right);
     let lopsided = (left - right).abs() > 0.02 * left.max(right) && overlap > 0.0;
     let mean = |f: &dyn Fn(&Ray) -> f64| rays.iter().map(|ray| f(ray) as f32).collect::<Vec<f32>>();
-    let full_turn = turn.opening().is_none() && turn.order.len() > 2;
+    let full_turn = turn.opening.is_none() && turn.order.len() > 2;
     if full_turn && lopsided {
         let sign = if right > left { 1.0 } else { -1.0 };
         let width = left.max(right);
@@ -147,15 +153,18 @@ pub fn weights(geometry: &Geometry, circular: &Circular) -> Weights {
             redundancy: Redundancy::OffsetDetector,
             gaps: angular_gaps(&circular.angles, 2.0 * PI),
             rays: mean(&|ray| ray.jacobian * offset_detector(sign * ray.distance, overlap, width)),
+            missing: 0.0,
         };
     }
     if parallel {
         let gaps = angular_gaps(&circular.angles, PI);
-        return Weights { redundancy: Redundancy::HalfTurn, gaps, rays: vec![1.0; geometry.columns] };
+        let missing = unmeasured(&Circle::new(&circular.angles, PI));
+        return Weights { redundancy: Redundancy::HalfTurn, gaps, rays: vec![1.0; geometry.columns], missing };
     }
     let gaps = angular_gaps(&circular.angles, 2.0 * PI);
-    let Some(opening) = turn.opening() else {
-        return Weights { redundancy: Redundancy::FullTurn, gaps, rays: mean(&|ray| ray.jacobian / 2.0) };
+    let Some(opening) = turn.opening else {
+        let rays = mean(&|ray| ray.jacobian / 2.0);
+        return Weights { redundancy: Redundancy::FullTurn, gaps, rays, missing: 0.0 };
     };
     let start = circular.angles[turn.order[(opening + 1) % turn.order.len()]] - turn.median / 2.0;
     let range = 2.0 * PI - turn.gaps[opening] + turn.median;
@@ -170,7 +179,7 @@ pub fn weights(geometry: &Geometry, circular: &Circular) -> Weights {
         rays.iter().map(move |ray| (ray.jacobian * share(angle, ray.gamma)) as f32)
     });
     let redundancy = if short_scan { Redundancy::ShortScan } else { Redundancy::Limited };
-    Weights { redundancy, gaps, rays: table.collect() }
+    Weights { redundancy, gaps, rays: table.collect(), missing: 0.0 }
 }
 
 /// Share of a ray `distance` from the axis towards the longer side: 0 at −overlap, 1 at overlap and beyond, a half
@@ -241,6 +250,19 @@ mod tests {
     fn a_missing_wedge_is_not_given_to_its_edges() {
         let gaps = angular_gaps(&spaced(0.0, 90.0, 90), PI);
         assert!(gaps.iter().all(|gap| (gap.to_degrees() - 1.0).abs() < 1e-9));
+    }
+
+    #[test]
+    fn uneven_lists_keep_every_gap() {
+        let mut two_densities = spaced(0.0, 90.0, 180);
+        two_densities.extend(spaced(90.0, 180.0, 30));
+        let random: Vec<f64> = (1..=360_u64).map(|i| (i * i * 7919 % 180_000) as f64 / 1000.0).map(f64::to_radians).collect();
+        for angles in [two_densities, random, vec![0.3; 4], vec![1.0]] {
+            let total: f64 = angular_gaps(&angles, PI).iter().sum();
+            assert!((total - PI).abs() < 1e-9, "{} angles: {total}", angles.len());
+        }
+        let wedge = Circle::new(&spaced(0.0, 150.0, 50), PI);
+        assert!((unmeasured(&wedge).to_degrees() - 30.0).abs() < 1e-6);
     }
 
     fn fan(range: f64, views: usize, center: Option<f64>) -> Weights {
