@@ -1,3 +1,5 @@
+//! Fan backprojection at every SIMD level against the formula itself.
+
 use super::*;
 
 /// The formula itself, in f64.
