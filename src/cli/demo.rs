@@ -66,7 +66,7 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
         unit: LengthUnit::Millimetre,
     }
     .geometry();
-    let scan = monitor.step("scan", VIEWS as u64, || phantom.scan(&geometry, &monitor))?;
+    let scan = phantom.scan(&geometry, &monitor)?;
     let sinogram = picture_of(&scan);
     let made = Fbp::default().reconstruct(scan, &grid, &device, &monitor)?;
     let comparison = quality::compare(&made.image.values, &truth.values, &quality::Options::default())?;

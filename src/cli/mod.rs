@@ -5,6 +5,7 @@ mod geometry;
 mod grid;
 mod output;
 mod report;
+mod sketch;
 
 use std::{process::ExitCode, sync::atomic::AtomicBool};
 

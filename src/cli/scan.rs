@@ -58,7 +58,7 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     ];
     let geometry = description.with_cell_in_millimetres()?.geometry(shape)?;
     let monitor = global.monitor();
-    let mut scan = monitor.step("scan", shape[0] as u64, || phantom.scan(&geometry, &monitor))?;
+    let mut scan = phantom.scan(&geometry, &monitor)?;
     let mut notes = vec![phantom.title.clone()];
     if let Some(photons) = flags.photons {
         let noise = Noise { photons, seed: flags.seed, electronic: flags.electronic_noise };

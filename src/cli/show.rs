@@ -15,6 +15,7 @@ use super::{
     geometry::{self, GeometryFlags},
     recon,
     report::{print_line, print_table},
+    sketch::sketch,
 };
 
 pub const EXAMPLES: &str = "Examples:
@@ -53,7 +54,7 @@ fn understand(flags: &Flags) -> Result<Lines> {
         let (Some(views), Some(columns)) = (views, columns) else {
             return Err(Error::file(&flags.file, "to be shown it must give views (or a list of angles) and columns"));
         };
-        return geometry::sketch(&description.geometry([views, rows.unwrap_or(1), columns])?);
+        return sketch(&description.geometry([views, rows.unwrap_or(1), columns])?);
     }
     if !flags.geometry.any() && io::content(&flags.file)? == Content::Image {
         return Ok(image(&io::read_image(&flags.file)?));
@@ -75,7 +76,7 @@ fn understand(flags: &Flags) -> Result<Lines> {
         lines.push(("geometry", "not in the file; give flags such as --geometry parallel --angles 0..180deg --cell 1mm".into()));
         return Ok(lines);
     }
-    lines.extend(geometry::sketch(&recon::understand(&flags.geometry, &mut recording)?)?);
+    lines.extend(sketch(&recon::understand(&flags.geometry, &mut recording)?)?);
     Ok(lines)
 }
 
