@@ -1,4 +1,4 @@
-//! The orthonormal discrete Fourier transform of complex lines, y[k] = n^(−½) Σⱼ x[j] e^(−2πi jk/n); its adjoint is
+//! The orthonormal discrete Fourier transform of complex lines, `y[k] = n^(−½) Σⱼ x[j] e^(−2πi jk/n)`; its adjoint is
 //! its inverse.
 
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -3,7 +3,7 @@
 //!
 //! On the CPU the image is cut into blocks so small that all columns of a block fall into one window of the line that
 //! fits in vector registers. With i the nearest integer to t = column − ½ − window centre, the interpolation is
-//! A[i] + t·D[i], where D[i] = q[i+1] − q[i] and A[i] = q[i] − (i − ½)·D[i] belong to the window and not to the pixel.
+//! `A[i] + t·D[i]`, where `D[i] = q[i+1] − q[i]` and `A[i] = q[i] − (i − ½)·D[i]` belong to the window and not to the pixel.
 //! So a vector of pixels costs six instructions: t, its integer, two permutes of the tables, a multiply–add, an add.
 //!
 //! Bound: AVX-512 does two of these a cycle, so 16 pixels take 3 cycles (15 giga-updates a second and core at 2.8 GHz);
