@@ -1,4 +1,4 @@
-// Adds views of fan-beam rays to an image, one invocation a pixel; see src/kernels/backproject_fan/mod.rs.
+// Adds views of fan-beam rays to an image, one invocation a pixel; see src/kernels/backproject_fan.rs.
 // A workgroup first brings each view, one an invocation, to a form about its own middle: column = cell + shift +
 // scale · ρ (flat) or + scale · atan ρ (curved), ρ = u/w, with u and w linear in x and y; so the digits of f32 are
 // spent on a few cells and not on the whole detector.

@@ -1,4 +1,4 @@
-// Adds views of parallel rays to an image, one invocation a pixel; see src/kernels/backproject_parallel/mod.rs.
+// Adds views of parallel rays to an image, one invocation a pixel; see src/kernels/backproject_parallel.rs.
 // A workgroup first finds, one view an invocation, where its first pixel falls: the whole cell and the fraction apart,
 // since f32 has too few digits for columns in the thousands. Its pixels then add a few cells to that.
 

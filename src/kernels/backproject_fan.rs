@@ -271,7 +271,7 @@ impl Views<'_> {
 
 impl Kernel for BackprojectFan {
     const NAME: &'static str = "backproject_fan";
-    const WGSL: &'static str = include_str!("../../../shaders/backproject_fan.wgsl");
+    const WGSL: &'static str = include_str!("../../shaders/backproject_fan.wgsl");
     // The example is white noise, which shows every digit of a column; f32 on the GPU has about 10⁻⁵ cell of it.
     const TOLERANCE: f32 = 1e-5;
 

@@ -197,7 +197,7 @@ impl<'a> Views<'a> {
 
 impl Kernel for BackprojectParallel {
     const NAME: &'static str = "backproject_parallel";
-    const WGSL: &'static str = include_str!("../../../shaders/backproject_parallel.wgsl");
+    const WGSL: &'static str = include_str!("../../shaders/backproject_parallel.wgsl");
     const TOLERANCE: f32 = 5e-6;
 
     fn workgroups(&self) -> [u32; 3] {
