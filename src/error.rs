@@ -73,6 +73,14 @@ pub enum Error {
         /// The limit that was met, in words.
         limit: String,
     },
+    /// An iteration that runs away instead of converging.
+    #[error("diverged at iteration {iteration}: {what}; use a smaller step or relaxation, or check the data's units")]
+    Diverged {
+        /// Iterations done.
+        iteration: usize,
+        /// What gave it away, in numbers.
+        what: String,
+    },
     /// The user interrupted the work.
     #[error("interrupted; nothing was written")]
     Interrupted,

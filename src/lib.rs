@@ -41,6 +41,8 @@ pub mod kernels;
 
 pub mod operators;
 
+pub mod functionals;
+
 pub mod image;
 pub mod scan;
 pub mod solvers;

@@ -12,7 +12,7 @@ const FLOORS: [&[&str]; 8] = [
     &["geometry", "device"],
     &["kernels"],
     &["operators"],
-    &[],
+    &["functionals"],
     &["scan", "image", "solvers"],
     &["phantom", "recipes", "io", "quality"],
     &["cli", "main"],

@@ -3,11 +3,13 @@
 pub mod backprojection;
 pub mod fourier;
 pub mod line_filter;
+pub mod scalars;
 pub mod xray;
 
 pub use backprojection::{Backprojection, BackprojectionPlan, Beam};
 pub use fourier::Fourier;
 pub use line_filter::{LineFilter, LineFilterPlan};
+pub use scalars::{Factor, Scalars};
 pub use xray::XRay;
 
 use crate::{device::Array, error::Result};

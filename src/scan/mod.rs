@@ -6,6 +6,7 @@ pub mod defects;
 mod double_wedge;
 mod median;
 pub mod noise;
+pub mod noise_level;
 pub mod selection;
 pub mod stripes;
 

@@ -1,6 +1,20 @@
 //! Iterative solvers. Each is an iterator that knows neither CT nor MR: progress bars, stopping, traces and
 //! interruption live outside of it, and its arrays stay on the device.
 
+pub mod conjugate_gradient;
+pub mod fista;
+pub mod linearised_admm;
+pub mod ordered_subsets;
+pub mod sirt;
+pub mod subsets;
+mod watch;
+
+pub use conjugate_gradient::ConjugateGradient;
+pub use fista::Fista;
+pub use linearised_admm::{AdmmOptions, LinearisedAdmm, SplitTerm};
+pub use ordered_subsets::OrderedSubsets;
+pub use sirt::{Sirt, SirtOptions, Subset};
+
 use crate::{
     device::{Array, Device},
     error::Result,
