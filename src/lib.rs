@@ -41,7 +41,10 @@ pub mod kernels;
 
 pub mod operators;
 
+pub mod problem;
+
 pub mod image;
+pub mod regularisers;
 pub mod scan;
 pub mod solvers;
 

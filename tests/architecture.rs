@@ -12,8 +12,8 @@ const FLOORS: [&[&str]; 8] = [
     &["geometry", "device"],
     &["kernels"],
     &["operators"],
-    &[],
-    &["scan", "image", "solvers"],
+    &["problem"],
+    &["scan", "image", "solvers", "regularisers"],
     &["phantom", "recipes", "io", "quality"],
     &["cli", "main"],
 ];
