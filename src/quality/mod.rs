@@ -1,9 +1,17 @@
 //! How good an image is: figures that are defined in the literature, each with its source.
+//!
+//! Beside the truth: [`compare`]. For a task: the noise power spectrum ([`nps`]), the task transfer function ([`ttf`]),
+//! CT-number bias and noise ([`ct_number`]) and low-contrast detectability by model observers ([`observer`]).
 
+pub mod ct_number;
+pub mod nps;
+pub mod observer;
 pub mod psnr;
 pub mod rmse;
 pub mod roi;
 pub mod ssim;
+pub mod stack;
+pub mod ttf;
 
 pub use roi::Roi;
 
