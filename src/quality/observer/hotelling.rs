@@ -143,7 +143,7 @@ pub(super) fn scores(present: ArrayView2<f64>, absent: ArrayView2<f64>, validati
     let judged = |outputs: &[Vec<f64>], (_, judged): (usize, usize)| {
         outputs[outputs.len() - judged..].iter().map(|output| template.score(output)).collect()
     };
-    Ok(Scores { present: judged(&present, parts[0]), absent: judged(&absent, parts[1]) })
+    Ok(Scores { present: judged(&present, parts[0]), absent: judged(&absent, parts[1]), channels })
 }
 
 /// Refuses too few images: (training, judged) with and without the signal.
@@ -166,7 +166,7 @@ fn leave_one_out(present: &[Vec<f64>], absent: &[Vec<f64>], with: &Moments, with
     let trained = present.iter().map(|output| (Template::train(&with.without(output), without), output)).map(score);
     let scores_present = trained.collect::<Result<_>>()?;
     let trained = absent.iter().map(|output| (Template::train(with, &without.without(output)), output)).map(score);
-    Ok(Scores { present: scores_present, absent: trained.collect::<Result<_>>()? })
+    Ok(Scores { present: scores_present, absent: trained.collect::<Result<_>>()?, channels: with.sum.len() })
 }
 
 #[cfg(test)]

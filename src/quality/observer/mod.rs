@@ -8,7 +8,7 @@ pub mod auc;
 pub mod channels;
 mod hotelling;
 
-use ndarray::{ArrayView2, ArrayView3};
+use ndarray::ArrayView3;
 
 use super::stack;
 use crate::{
@@ -77,19 +77,34 @@ pub struct Scores {
     pub present: Vec<f64>,
     /// Without.
     pub absent: Vec<f64>,
+    /// How many channels they were made of.
+    pub channels: usize,
 }
 
 /// Trains and judges an observer on regions `[n, y, x]` with and without the signal.
 ///
 /// # Errors
-/// Regions of two sizes, values that are not finite, channels that cannot be, too few images for the channels, noise
-/// that some channel does not have.
+/// Those of [`scores`] and [`Scores::judge`].
 pub fn study(
     present: ArrayView3<f32>,
     absent: ArrayView3<f32>,
     channels: &Channels,
     options: &Options,
 ) -> Result<Detectability> {
+    scores(present, absent, channels, options)?.judge(options)
+}
+
+/// Trains an observer and scores the regions `[n, y, x]`, as [`Options::validation`] says.
+///
+/// # Errors
+/// Regions of two sizes, values that are not finite, channels that cannot be, too few images for the channels, a
+/// channel without noise.
+pub fn scores(
+    present: ArrayView3<f32>,
+    absent: ArrayView3<f32>,
+    channels: &Channels,
+    options: &Options,
+) -> Result<Scores> {
     stack::check("the images with the signal", present)?;
     stack::check("the images without the signal", absent)?;
     let (_, rows, columns) = present.dim();
@@ -111,42 +126,52 @@ pub fn study(
     }
     let matrix = channels.matrix(&frame)?;
     let [present, absent] = [present, absent].map(|images| channels::outputs(images, &matrix));
-    judge(present.view(), absent.view(), options)
-}
-
-/// The same from channel outputs `[n, channel]`, for channels of one's own.
-///
-/// # Errors
-/// Too few images for the channels, noise that some channel does not have.
-pub fn judge(present: ArrayView2<f64>, absent: ArrayView2<f64>, options: &Options) -> Result<Detectability> {
-    if options.resamples < 100 {
-        return Err(Error::Option(format!("{} bootstrap samples: an interval needs 100", options.resamples)));
-    }
-    let scores = hotelling::scores(present, absent, options.validation)?;
-    let dprime = scores.dprime();
-    if !dprime.is_finite() {
-        return Err(Error::Option("all images have one score: there is no noise to see the signal in".into()));
-    }
-    let (auc, variance) = auc::delong(&scores.present, &scores.absent);
-    let images = [scores.present.len(), scores.absent.len()];
-    Ok(Detectability {
-        auc,
-        auc_interval: auc::interval(auc, variance, images[0].min(images[1])),
-        dprime,
-        dprime_interval: scores.bootstrap(options.resamples, options.seed),
-        channels: present.ncols(),
-        images,
-    })
+    hotelling::scores(present.view(), absent.view(), options.validation)
 }
 
 impl Scores {
-    /// Difference of the means over the root mean variance.
+    /// The figures, with their intervals.
+    ///
+    /// # Errors
+    /// Images that all have one score, too few bootstrap samples.
+    pub fn judge(&self, options: &Options) -> Result<Detectability> {
+        if options.resamples < 100 {
+            return Err(Error::Option(format!("{} bootstrap samples: an interval needs 100", options.resamples)));
+        }
+        let dprime = self.dprime();
+        if !dprime.is_finite() {
+            return Err(Error::Option("all images have one score: there is no noise to see the signal in".into()));
+        }
+        let (auc, variance) = auc::delong(&self.present, &self.absent);
+        let images = [self.present.len(), self.absent.len()];
+        Ok(Detectability {
+            auc,
+            auc_interval: auc::interval(auc, variance, images[0].min(images[1])),
+            dprime,
+            dprime_interval: self.bootstrap(options.resamples, options.seed),
+            channels: self.channels,
+            images,
+        })
+    }
+
+    /// The ROC curve: (false, true) positive fraction for every threshold, from (0, 0) to (1, 1).
+    pub fn roc(&self) -> Vec<[f64; 2]> {
+        let kind = |scores: &[f64], kind: usize| scores.iter().map(|score| (*score, kind)).collect::<Vec<_>>();
+        let mut all = [kind(&self.absent, 0), kind(&self.present, 1)].concat();
+        all.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let totals = [self.absent.len() as f64, self.present.len() as f64];
+        let (mut counts, mut curve) = ([0.0; 2], vec![[0.0; 2]]);
+        // Equal scores pass a threshold together.
+        for tied in all.chunk_by(|a, b| a.0 == b.0) {
+            tied.iter().for_each(|(_, kind)| counts[*kind] += 1.0);
+            curve.push([counts[0] / totals[0], counts[1] / totals[1]]);
+        }
+        curve
+    }
+
+    /// d′ of these scores.
     pub fn dprime(&self) -> f64 {
-        let [a, b] = [&self.present, &self.absent].map(|scores| {
-            let mean = scores.iter().sum::<f64>() / scores.len() as f64;
-            (mean, scores.iter().map(|score| (score - mean).powi(2)).sum::<f64>() / (scores.len() - 1) as f64)
-        });
-        (a.0 - b.0) / ((a.1 + b.1) / 2.0).sqrt()
+        dprime(&self.present, &self.absent)
     }
 
     /// The middle 95 % of d′ over samples of the scores, drawn with replacement (Efron's percentiles).
@@ -158,7 +183,8 @@ impl Scores {
         let mut found: Vec<f64> = (0..resamples)
             .map(|sample| {
                 let mut draws = Draws::new(seed, [0, 0, sample]);
-                Self { present: draw(&self.present, &mut draws), absent: draw(&self.absent, &mut draws) }.dprime()
+                let (present, absent) = (draw(&self.present, &mut draws), draw(&self.absent, &mut draws));
+                dprime(&present, &absent)
             })
             .filter(|dprime| dprime.is_finite())
             .collect();
@@ -166,5 +192,28 @@ impl Scores {
         // A sample may be one image many times over and have no spread; of a handful of images all may.
         let at = |part: f64| found.get((part * (found.len() as f64 - 1.0)).round() as usize).copied();
         [at(0.025).unwrap_or(f64::NEG_INFINITY), at(0.975).unwrap_or(f64::INFINITY)]
+    }
+}
+
+/// Difference of the means over the root mean variance.
+fn dprime(present: &[f64], absent: &[f64]) -> f64 {
+    let [a, b] = [present, absent].map(|scores| {
+        let mean = scores.iter().sum::<f64>() / scores.len() as f64;
+        (mean, scores.iter().map(|score| (score - mean).powi(2)).sum::<f64>() / (scores.len() - 1) as f64)
+    });
+    (a.0 - b.0) / ((a.1 + b.1) / 2.0).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_roc_curve_encloses_the_auc() {
+        let scores = Scores { present: vec![3.0, 4.0, 2.0, 3.0], absent: vec![1.0, 3.0, 0.5], channels: 1 };
+        let curve = scores.roc();
+        assert_eq!((curve[0], *curve.last().unwrap()), ([0.0, 0.0], [1.0, 1.0]));
+        let area: f64 = curve.windows(2).map(|ends| (ends[1][0] - ends[0][0]) * (ends[0][1] + ends[1][1]) / 2.0).sum();
+        assert!((area - auc::delong(&scores.present, &scores.absent).0).abs() < 1e-12, "{area}");
     }
 }
