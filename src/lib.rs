@@ -36,6 +36,7 @@ pub mod units;
 
 pub mod device;
 pub mod geometry;
+pub mod physics;
 
 pub mod kernels;
 
