@@ -49,5 +49,6 @@ pub mod io;
 pub mod phantom;
 pub mod quality;
 pub mod recipes;
+pub mod scanner;
 
 pub use error::{Error, Result};

@@ -7,10 +7,10 @@
 //!
 //! N(E) = (α rₑ² Z²/A)/E · ∫ B(E/T) (T + mₑc²)/T · e^(−μ(E)(T₀² − T²)/(C sin ϑ)) / S(T) dT from E to T₀.
 //!
-//! Beside SpekPy 2.5.4 (G. Poludniowski et al., Med. Phys. 48, 3630, 2021), 70–140 kV behind 2.5 mm Al, 7 mm Al or
-//! 2.5 mm Al + 0.2 mm Cu, in brackets for the 7° and the 12° target: mean energies are −1.2 to +0.3 (−1.7 to −0.2) keV
-//! off, half-value layers −3 to +1 % (−7 to −2 %), photons −8 to −13 % (−2 to −7 %). The tube's output varies by more
-//! than that between tubes of one type. No heel effect, no off-focal radiation, nothing below 10 keV.
+//! Beside SpekPy 2.5.4 (G. Poludniowski, A. Omar, R. Bujila, P. Andreo, Med. Phys. 48, 3630, 2021) for the nine tubes
+//! in the test below, 70–140 kV: with a 7° target, mean energies are −1.1 to +0.2 keV off, half-value layers −1.5 to
+//! +1.5 %, photons −8 to −12 %; with 12°, −1.7 to −0.7 keV, −4 %, 0 to −5 %. Tubes of one type differ as much. No heel
+//! effect, no off-focal radiation, nothing below 10 keV.
 
 use std::f64::consts::PI;
 
@@ -204,9 +204,9 @@ mod tests {
                 found.fluence()
             );
             assert!((mean_found - mean).abs() < 1.7, "{tube}: mean {mean_found} keV, not {mean}");
-            assert!((half_found / half - 1.0).abs() < 0.07, "{tube}: half-value layer {half_found} mm, not {half}");
+            assert!((half_found / half - 1.0).abs() < 0.045, "{tube}: half-value layer {half_found} mm, not {half}");
             assert!(
-                (found.fluence() / photons - 1.0).abs() < 0.14,
+                (found.fluence() / photons - 1.0).abs() < 0.13,
                 "{tube}: {} photons, not {photons}",
                 found.fluence()
             );
