@@ -44,6 +44,7 @@ pub mod operators;
 
 pub mod image;
 pub mod scan;
+pub mod solvers;
 
 pub mod io;
 pub mod phantom;

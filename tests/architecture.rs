@@ -13,7 +13,7 @@ const FLOORS: [&[&str]; 8] = [
     &["kernels"],
     &["operators"],
     &[],
-    &["scan", "image"],
+    &["scan", "image", "solvers"],
     &["phantom", "recipes", "scanner", "io", "quality"],
     &["cli", "main"],
 ];

@@ -1,7 +1,10 @@
 //! The kernels: each one computation, as `NAME.rs` here and `NAME.wgsl` in `shaders/`.
 
+mod footprint;
+mod lanes;
 pub mod part;
 
+pub use footprint::MATRIX;
 pub use part::Part;
 
 use crate::device::Kernel;
@@ -31,6 +34,9 @@ kernels! {
     backproject_parallel::BackprojectParallel,
     crop_lines::CropLines,
     fft_pass::FftPass,
+    fill::Fill,
+    footprint_backproject::FootprintBackproject,
+    footprint_project::FootprintProject,
     multiply_lines::MultiplyLines,
     pad_lines::PadLines,
 }

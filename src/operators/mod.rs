@@ -3,10 +3,12 @@
 pub mod backprojection;
 pub mod fourier;
 pub mod line_filter;
+pub mod xray;
 
 pub use backprojection::{Backprojection, BackprojectionPlan, Beam};
 pub use fourier::Fourier;
 pub use line_filter::{LineFilter, LineFilterPlan};
+pub use xray::XRay;
 
 use crate::{device::Array, error::Result};
 

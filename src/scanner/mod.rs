@@ -2,7 +2,7 @@
 //!
 //! Image → attenuation, or thicknesses of water and one dense material ([`object`]) → line integrals averaged over each
 //! cell ([`crate::operators::XRay`]), for every point of the focal spot → signal behind bow-tie and object
-//! ([`Beam`](crate::physics::Beam)) → quanta, cross-talk, electronic noise, −ln ([`Detector`]).
+//! ([`Beam`]) → quanta, cross-talk, electronic noise, −ln ([`Detector`]).
 //!
 //! Not modelled: scatter, motion, afterglow, heel effect, beam hardening by air.
 
