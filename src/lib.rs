@@ -36,6 +36,7 @@ pub mod units;
 
 pub mod device;
 pub mod geometry;
+pub mod physics;
 
 pub mod kernels;
 
@@ -52,5 +53,6 @@ pub mod io;
 pub mod phantom;
 pub mod quality;
 pub mod recipes;
+pub mod scanner;
 
 pub use error::{Error, Result};
