@@ -10,7 +10,7 @@ use rushlight::{
     io::{self, Reading, Recording},
     monitor::Monitor,
     recipes::{
-        self, Recipe,
+        self, Options,
         fbp::{Fbp, Filter},
     },
     scan::{Counts, Preparation, Scan, axis, selection::Selection, stripes},
@@ -22,6 +22,7 @@ use super::{
     Global,
     geometry::{Center, Description, GeometryFlags},
     grid::GridFlags,
+    iterative::IterativeFlags,
     output::OutputFlags,
     report::Report,
 };
@@ -64,6 +65,8 @@ pub struct Flags {
     method: String,
     #[command(flatten)]
     fbp: FbpFlags,
+    #[command(flatten)]
+    iterative: IterativeFlags,
     #[command(flatten)]
     geometry: GeometryFlags,
     #[command(flatten)]
@@ -144,6 +147,7 @@ fn range(text: &str) -> Result<Range<usize>> {
 
 pub fn run(flags: Flags, global: &Global) -> Result<()> {
     flags.output.check_image()?;
+    flags.iterative.check(flags.output.options().force)?;
     if let Some(mu) = flags.mu_water.filter(|mu| *mu <= 0.0) {
         return Err(Error::Option(format!("--mu-water {mu}/mm must be above 0")));
     }
@@ -160,14 +164,16 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
         notes.push("no cell size is known: lengths are in detector cells, values per cell; give --cell for mm".into());
     }
     let shape = scan.geometry.shape();
-    let recipe = flags.recipe();
+    let (options, trace) = flags.iterative.options(&grid, unit, flags.mu_water)?;
+    let recipe = recipes::named(&flags.method, &Options { fbp: flags.fbp.recipe(), ..options })?;
     let made = recipe.reconstruct(scan, &grid, &device, &monitor)?;
     notes.extend(made.notes);
     let image = match (flags.mu_water, unit) {
         (None, _) => made.image,
         (Some(mu), _) => made.image.to_hounsfield(mu),
     };
-    let outputs = flags.output.write_image(&image, &monitor, &mut notes)?;
+    let mut outputs = flags.output.write_image(&image, &monitor, &mut notes)?;
+    outputs.extend(flags.iterative.write_trace(&trace, flags.output.options().force)?);
     let facts = vec![
         ("method", json!(flags.method)),
         ("projections", json!(shape)),
@@ -179,14 +185,10 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
         .print(flags.json, global)
 }
 
-impl Flags {
-    fn recipe(&self) -> Box<dyn Recipe> {
-        let filter = Filter::ALL.iter().find(|(name, _)| *name == self.fbp.filter).map(|(_, filter)| *filter);
-        Box::new(Fbp {
-            filter: filter.unwrap_or_default(),
-            cutoff: self.fbp.cutoff,
-            extrapolate: !self.fbp.no_extrapolation,
-        })
+impl FbpFlags {
+    fn recipe(&self) -> Fbp {
+        let filter = Filter::ALL.iter().find(|(name, _)| *name == self.filter).map(|(_, filter)| *filter);
+        Fbp { filter: filter.unwrap_or_default(), cutoff: self.cutoff, extrapolate: !self.no_extrapolation }
     }
 }
 

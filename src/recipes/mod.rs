@@ -58,6 +58,8 @@ macro_rules! recipes {
 recipes! {
     "fbp" => fbp,
     "tv" => tv,
+    "tgv" => tgv,
+    "piccs" => piccs,
 }
 
 /// Values of an image, from the lines of a device array.
