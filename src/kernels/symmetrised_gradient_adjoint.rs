@@ -42,7 +42,7 @@ impl Kernel for SymmetrisedGradientAdjoint {
             across(xx.line(line), 1.0, v_x);
             across(xy.line(line), FRAC_1_SQRT_2, v_y);
             for (v, e, factor) in [(v_y, yy, 1.0), (v_x, xy, FRAC_1_SQRT_2)] {
-                if e.above(line).is_some() {
+                if e.has_above(line) {
                     v.iter_mut().zip(e.line(line)).for_each(|(v, e)| *v += factor * e);
                 }
                 if let Some(below) = e.below(line) {
