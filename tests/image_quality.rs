@@ -182,16 +182,19 @@ const GIVEN: Disk = Disk { center: [CENTER[0] - 1.3, CENTER[1] + 0.8], radius: R
 #[test]
 fn a_gaussian_blur_has_its_transfer_function() {
     let found = ttf::measure(stack(&disk(-80.0, 1)).view(), PIXEL, GIVEN, &ttf::Options::default()).unwrap();
+    let mut worst = 0.0_f64;
     for (f, value) in found.frequencies.iter().zip(&found.values).take_while(|(f, _)| **f < 1.0) {
         let expected = (-2.0 * PI * PI * SIGMA * SIGMA * f * f).exp();
-        assert!((value - expected).abs() < 0.005, "at {f}/mm: {value} instead of {expected}");
+        assert!((value - expected).abs() < 0.002, "at {f}/mm: {value} instead of {expected}");
+        worst = worst.max((value - expected).abs());
     }
+    println!("Gaussian blur: at worst {worst:.5} off, f50 {:?}, disk {:?}", found.f50, found.disk);
     let falls_to = |level: f64| (-f64::ln(level) / (2.0 * PI * PI)).sqrt() / SIGMA;
     assert!((found.f50.unwrap() / falls_to(0.5) - 1.0).abs() < 0.005, "{:?}", found.f50);
     assert!((found.f10.unwrap() / falls_to(0.1) - 1.0).abs() < 0.005, "{:?}", found.f10);
     assert!((found.contrast + 80.0).abs() < 0.1, "{}", found.contrast);
     let [x, y] = found.disk.center;
-    assert!((x - CENTER[0]).hypot(y - CENTER[1]) < 0.03, "{x} {y}");
+    assert!((x - CENTER[0]).hypot(y - CENTER[1]) < 0.01, "{x} {y}");
     assert!((found.frequencies.last().unwrap() - 2.0).abs() < 1e-9);
 }
 
@@ -205,7 +208,7 @@ fn area_sampling_adds_the_pixels_aperture() {
         let aperture: f64 =
             aperture.map(|(sin, cos)| sinc(f * PIXEL * cos) * sinc(f * PIXEL * sin)).sum::<f64>() / 360.0;
         let expected = aperture * (-2.0 * PI * PI * SIGMA * SIGMA * f * f).exp();
-        assert!((value - expected).abs() < 0.008, "at {f}/mm: {value} instead of {expected}");
+        assert!((value - expected).abs() < 0.005, "at {f}/mm: {value} instead of {expected}");
     }
 }
 

@@ -29,7 +29,8 @@ pub struct Options {
     /// How far from the edge pixels are used on either side, in pixels; by default as far as the disk's centre, but no
     /// more than 16.
     pub margin: Option<f64>,
-    /// Search the disk's centre, to about a hundredth of a pixel, within this distance of the given one, in pixels; at 0 it is taken as given.
+    /// Search the disk's centre, to about a hundredth of a pixel, within this distance of the given one, in pixels; at
+    /// 0 it is taken as given.
     pub search: f64,
 }
 
