@@ -161,8 +161,9 @@ fn ttf_of_a_logistic_edge() {
     let rows = rows(&folder, "ttf.csv", "frequency_per_mm,ttf");
     assert_eq!(rows[0], [0.0, 1.0]);
     // The same disk in millimetres: the grid's middle, pixel 39.5, is at 0.
-    let millimetres = json(&folder, "measure ttf disk.nii --disk 1.75mm,-1.25mm,10mm --margin 8mm");
+    let millimetres = json(&folder, "measure ttf disk.nii --disk 1.75mm,-1.25mm,10mm");
     assert!((number(&millimetres, "f50") / number(&figures, "f50") - 1.0).abs() < 1e-3);
+    refused(&folder, "measure ttf disk.nii --disk 43,37,20 --margin 8mm", &["14.0 pixels", "16.0"]);
     let table = works(&folder, "measure ttf disk.nii --disk 43,37,20");
     assert!(["f50", "f10", "contrast", "/mm", "radius 20"].iter().all(|word| table.contains(word)), "{table}");
 }
@@ -265,4 +266,7 @@ fn comparing_through_a_window_without_width() {
     save(&folder, "b.npy", noisy(2, 1, &flat(16), 1.0));
     refused(&folder, "compare a.npy b.npy --window 40,1e-9", &["window 40", "wider"]);
     refused(&folder, "compare a.npy b.npy --data-range 1e-200", &["data range"]);
+    save(&folder, "zero.npy", Array3::zeros((1, 16, 16)));
+    let table = works(&folder, "compare a.npy zero.npy --data-range 1");
+    assert!(table.contains("the truth is 0 everywhere") && !table.contains("inf"), "{table}");
 }
