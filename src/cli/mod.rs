@@ -3,6 +3,7 @@
 
 mod geometry;
 mod grid;
+mod hardening;
 mod output;
 mod report;
 mod scanner;

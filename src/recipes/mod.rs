@@ -4,6 +4,8 @@ use ndarray::Array3;
 
 use crate::{device::Device, error::Result, geometry::Grid, image::Image, monitor::Monitor, scan::Scan};
 
+pub mod bone;
+
 /// What a recipe made, and how.
 #[derive(Clone, Debug)]
 pub struct Reconstruction {

@@ -4,6 +4,7 @@ pub mod axis;
 pub mod counts;
 pub mod defects;
 mod double_wedge;
+pub mod hardening;
 mod median;
 pub mod noise;
 pub mod selection;
