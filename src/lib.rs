@@ -42,7 +42,10 @@ pub mod kernels;
 
 pub mod operators;
 
+pub mod problem;
+
 pub mod image;
+pub mod regularisers;
 pub mod scan;
 pub mod solvers;
 

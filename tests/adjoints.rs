@@ -3,7 +3,7 @@
 use rushlight::{
     device::{Device, Element, HostArray},
     geometry::{Fan, Geometry, Grid, LengthUnit, Parallel},
-    operators::{Fourier, LinearOperator, XRay},
+    operators::{FiniteDifferences, Fourier, LinearOperator, XRay},
 };
 
 mod devices;
@@ -44,6 +44,8 @@ fn operators(device: &Device) -> Vec<(&'static str, Box<dyn LinearOperator>)> {
         ("xray, curved fan", xray(&fan(true), &grid(1, 1.0))),
         ("xray, flat fan, fine voxels", xray(&fan(false), &grid(1, 0.2))),
         ("xray, curved fan, coarse voxels", xray(&fan(true), &grid(1, 2.0))),
+        ("gradient", Box::new(FiniteDifferences::new(device, [2, 31, 45]))),
+        ("gradient less field", Box::new(FiniteDifferences::new(device, [2, 31, 45]).less_field())),
         ("fourier", Box::new(Fourier::new(device, 7, 256).unwrap())),
         ("fourier, odd number of passes", Box::new(Fourier::new(device, 20, 128).unwrap())),
     ]

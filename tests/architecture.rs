@@ -12,8 +12,8 @@ const FLOORS: [&[&str]; 8] = [
     &["geometry", "physics", "device"],
     &["kernels"],
     &["operators"],
-    &[],
-    &["scan", "image", "solvers"],
+    &["problem"],
+    &["scan", "image", "solvers", "regularisers"],
     &["phantom", "recipes", "scanner", "io", "quality"],
     &["cli", "main"],
 ];

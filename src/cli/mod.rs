@@ -49,6 +49,8 @@ verbs! {
     phantom::Phantom,
     /// Compare an image with the truth: RMSE, NRMSE, PSNR, SSIM
     compare::Compare,
+    /// Measure noise (nps), sharpness (ttf) or the detectability of a signal (cho)
+    measure::Measure,
     /// Show what a file holds, and its geometry in numbers
     show::Show,
     /// Write an image or a scan in another format

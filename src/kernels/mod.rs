@@ -30,6 +30,7 @@ macro_rules! kernels {
 }
 
 kernels! {
+    add_lines::AddLines,
     backproject_fan::BackprojectFan,
     backproject_parallel::BackprojectParallel,
     crop_lines::CropLines,
@@ -37,6 +38,11 @@ kernels! {
     fill::Fill,
     footprint_backproject::FootprintBackproject,
     footprint_project::FootprintProject,
+    gradient::Gradient,
+    gradient_adjoint::GradientAdjoint,
     multiply_lines::MultiplyLines,
     pad_lines::PadLines,
+    primal_step::PrimalStep,
+    residual::Residual,
+    shrink_dual::ShrinkDual,
 }

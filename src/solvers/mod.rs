@@ -1,6 +1,11 @@
 //! Iterative solvers. Each is an iterator that knows neither CT nor MR: progress bars, stopping, traces and
 //! interruption live outside of it, and its arrays stay on the device.
 
+pub mod primal_dual;
+
+pub use crate::problem::Bounds;
+pub use primal_dual::PrimalDual;
+
 use crate::{
     device::{Array, Device},
     error::Result,
@@ -19,20 +24,4 @@ pub trait Solver: Iterator<Item = Result<Progress>> {
     fn solution(&self) -> &Array;
     /// Where it lives.
     fn device(&self) -> &Device;
-}
-
-/// Least and largest value of the solution; `NON_NEGATIVE` is the physical choice for attenuation.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Bounds {
-    /// Least value.
-    pub lower: f32,
-    /// Largest value.
-    pub upper: f32,
-}
-
-impl Bounds {
-    /// x ≥ 0.
-    pub const NON_NEGATIVE: Self = Self { lower: 0.0, upper: f32::MAX };
-    /// Any x.
-    pub const NONE: Self = Self { lower: f32::MIN, upper: f32::MAX };
 }
