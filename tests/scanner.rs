@@ -7,8 +7,8 @@ use rushlight::{
     image::{Image, Quantity},
     monitor::Monitor,
     physics::{self, Beam, Dense, Material, Spectrum, Tube},
-    scan::{Scan, noise::Noise},
-    scanner::{Bowtie, Detector, LowDose, Scanner, lodopab, object},
+    scan::{Bowtie, Scan, noise::Noise},
+    scanner::{Detector, LowDose, Scanner, lodopab, object},
 };
 
 fn parallel(views: usize, columns: usize, cell: f64) -> Geometry {

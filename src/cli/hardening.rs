@@ -4,9 +4,13 @@ use clap::{Args, ValueEnum};
 use rushlight::{
     Error, Result,
     geometry::LengthUnit,
-    physics::{Detector, REFERENCE_ENERGY, Spectrum, Tube},
+    physics::{Spectrum, Tube},
     recipes::{Recipe, bone::BoneCorrection},
-    scan::{Scan, hardening::WaterCorrection},
+    scan::{
+        Bowtie, Scan,
+        hardening::{TubeBeam, WaterCorrection},
+    },
+    units,
 };
 
 /// What hardens the beam.
@@ -27,6 +31,9 @@ pub struct HardeningFlags {
     /// The tube: 120kV (behind 7 mm Al), or with filters and target angle, such as 120kV,2.5mmAl,0.2mmCu,12deg
     #[arg(long, value_name = "TUBE", requires = "beam_hardening")]
     tube: Option<Tube>,
+    /// The bow-tie filter that the beam passed, by the water cylinder that it evens out
+    #[arg(long, value_name = "DIAMETER", value_parser = units::length, requires = "beam_hardening")]
+    bowtie: Option<f64>,
 }
 
 impl HardeningFlags {
@@ -45,14 +52,16 @@ impl HardeningFlags {
         }
         let spectrum = Spectrum::of(tube);
         notes.push(format!("{tube}: mean energy {:.1} keV", spectrum.mean_energy()));
+        let bowtie = self.bowtie.map(|diameter| Bowtie { diameter });
+        let beam = TubeBeam { bowtie, ..TubeBeam::new(spectrum) };
         if hardening == Hardening::Bone {
-            return Ok((scan, Box::new(BoneCorrection::new(recipe, spectrum))));
+            return Ok((scan, Box::new(BoneCorrection::new(recipe, beam))));
         }
-        let correction = WaterCorrection::new(&spectrum, Detector::Integrating, REFERENCE_ENERGY)?;
+        let correction = WaterCorrection::new(&beam)?;
         correction.apply(&mut scan);
         notes.push(format!(
-            "beam hardening by water: right to {:.0e} up to 600 mm, water {:.6}/mm ({REFERENCE_ENERGY} keV)",
-            correction.error, correction.water
+            "beam hardening by water: right to {:.0e} up to 600 mm, water {:.6}/mm ({} keV)",
+            correction.error, correction.water, beam.energy
         ));
         Ok((scan, recipe))
     }

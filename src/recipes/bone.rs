@@ -5,8 +5,7 @@
 //! its reading tells how much water there is as well, and so what it would have been at one energy: that is
 //! reconstructed.
 
-use ndarray::Array3;
-use rayon::prelude::*;
+use ndarray::{Array3, Zip};
 
 use super::{Recipe, Reconstruction};
 use crate::{
@@ -16,32 +15,30 @@ use crate::{
     image::Image,
     monitor::Monitor,
     operators::{LinearOperator, XRay},
-    physics::{Beam, Dense, Detector, REFERENCE_ENERGY, Spectrum, Split},
-    scan::{Scan, hardening::WaterCorrection},
+    physics::{Beam, Dense, Split},
+    scan::{
+        Scan,
+        hardening::{TubeBeam, WaterCorrection},
+    },
 };
 
 /// A recipe whose scans are corrected for beam hardening by water and bone. The grid must hold all bone.
 pub struct BoneCorrection {
     /// Makes the images of both passes.
     pub recipe: Box<dyn Recipe>,
-    /// The tube's spectrum.
-    pub spectrum: Spectrum,
-    /// What the detector adds up.
-    pub detector: Detector,
+    /// The beam.
+    pub tube: TubeBeam,
     /// What is above 100 HU.
     pub dense: Dense,
-    /// Photon energy of the result, keV.
-    pub energy: f64,
 }
 
 /// Steps of Newton's method: the line integral is all but straight, so that three reach rounding.
 const STEPS: usize = 4;
 
 impl BoneCorrection {
-    /// For an energy-integrating detector, bone, and results at 70 keV.
-    pub fn new(recipe: Box<dyn Recipe>, spectrum: Spectrum) -> Self {
-        let detector = Detector::Integrating;
-        Self { recipe, spectrum, detector, dense: Dense::Bone, energy: REFERENCE_ENERGY }
+    /// For bone.
+    pub fn new(recipe: Box<dyn Recipe>, tube: TubeBeam) -> Self {
+        Self { recipe, tube, dense: Dense::Bone }
     }
 
     /// What of each voxel is bone, in mm of bone on a mm of the way, `[z, y, x]`. Whether there is any is told from the
@@ -62,23 +59,25 @@ impl BoneCorrection {
     }
 
     /// Line integrals at one energy from those of the beam, with `bone` mm of bone on each ray.
-    fn correct(&self, scan: &mut Scan, bone: &[f32], water: &WaterCorrection, split: &Split) {
-        let beam = Beam::new(&self.spectrum, self.detector, &[&split.materials[0], &split.materials[1]]);
+    fn correct(&self, scan: &mut Scan, bone: &Array3<f32>, water: &WaterCorrection, split: &Split) {
+        let beam = Beam::new(&self.tube.spectrum, self.tube.detector, &[&split.materials[0], &split.materials[1]]);
         let [mu_water, mu_bone] = split.attenuation;
-        let readings = scan.projections.as_slice_mut().expect("C order");
-        readings.par_iter_mut().zip(bone).for_each(|(value, bone)| {
-            let (p, bone) = (f64::from(*value), f64::from(*bone));
-            *value = if bone > 0.0 {
+        let none = || (Array3::zeros(scan.projections.raw_dim()), Array3::zeros(scan.projections.raw_dim()));
+        let (bowtie, depth) = water.through_bowtie(scan).unwrap_or_else(none);
+        Zip::from(&mut scan.projections).and(bone).and(&bowtie).and(&depth).par_for_each(
+            |value, bone, bowtie, depth| {
+                let (p, bone) = (f64::from(*value) + depth, f64::from(*bone));
+                // Water with the bow-tie in it.
                 let mut thickness = water.corrected(p) / mu_water;
-                for _ in 0..STEPS {
-                    let (found, slopes) = beam.line_integral(&[thickness, bone]);
-                    thickness += (p - found) / slopes[0];
+                if bone > 0.0 {
+                    for _ in 0..STEPS {
+                        let (found, slopes) = beam.line_integral(&[thickness, bone]);
+                        thickness += (p - found) / slopes[0];
+                    }
                 }
-                mu_water * thickness + mu_bone * bone
-            } else {
-                water.corrected(p)
-            } as f32;
-        });
+                *value = (mu_water * (thickness - bowtie) + mu_bone * bone) as f32;
+            },
+        );
     }
 }
 
@@ -87,8 +86,8 @@ impl Recipe for BoneCorrection {
         if scan.geometry.unit != LengthUnit::Millimetre {
             return Err(Error::Geometry("beam hardening depends on mm of matter: give the cell size".into()));
         }
-        let split = Split::new(self.dense, self.energy)?;
-        let water = WaterCorrection::new(&self.spectrum, self.detector, self.energy)?;
+        let split = Split::new(self.dense, self.tube.energy)?;
+        let water = WaterCorrection::new(&self.tube)?;
         let mut first = scan.clone();
         water.apply(&mut first);
         let first = self.recipe.reconstruct(first, grid, device, monitor)?.image;
@@ -107,17 +106,18 @@ impl Recipe for BoneCorrection {
             "beam hardening by water and {}, in two passes: at most {thickest:.1} mm of it on a ray, water {:.6}/mm ({} keV)",
             self.dense.material(),
             water.water,
-            self.energy
+            self.tube.energy
         ));
         Ok(made)
     }
 }
 
 /// Mm of bone on every ray.
-fn project(bone: Array3<f32>, grid: &Grid, geometry: &Geometry, device: &Device) -> Result<Vec<f32>> {
+fn project(bone: Array3<f32>, grid: &Grid, geometry: &Geometry, device: &Device) -> Result<Array3<f32>> {
     let xray = XRay::new(device, geometry, grid)?;
     let image = device.upload(xray.domain(), bone.into_raw_vec_and_offset().0)?;
     let mut lengths = device.zeros(xray.range(), Element::F32)?;
     xray.forward(&image, &mut lengths)?;
-    device.download(&lengths)
+    let lengths = device.download(&lengths)?;
+    Ok(Array3::from_shape_vec(geometry.shape(), lengths).expect("the operator's range is the projections' shape"))
 }
