@@ -3,6 +3,7 @@
 
 mod geometry;
 mod grid;
+mod hardening;
 mod iterative;
 mod output;
 mod report;

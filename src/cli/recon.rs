@@ -22,6 +22,7 @@ use super::{
     Global,
     geometry::{Center, Description, GeometryFlags},
     grid::GridFlags,
+    hardening::HardeningFlags,
     iterative::IterativeFlags,
     output::OutputFlags,
     report::Report,
@@ -34,6 +35,7 @@ pub const EXAMPLES: &str = "Examples:
   rushlight recon sino.npy --geometry fan --angles 0..360deg --cell 1.5mm \\
       --source-origin 1024mm --source-detector 1536mm --size 512 --voxel 1mm -o image.tif
   rushlight recon sino.npy --geometry scan.toml --angles angles.npy --angle-unit rad -o image.nii
+  rushlight recon scan.h5 --beam-hardening bone --tube 120kV --mu-water 0.01928/mm -o image.nii
   rushlight recon tooth.h5 --center auto -o tooth.tif
   rushlight recon data.mat:/CtDataLimited/sinogram --geometry fan ... -o disc.png";
 
@@ -75,6 +77,8 @@ pub struct Flags {
     selection: SelectionFlags,
     #[command(flatten)]
     counts: CountsFlags,
+    #[command(flatten)]
+    hardening: HardeningFlags,
     #[command(flatten)]
     output: OutputFlags,
     /// Write Hounsfield units, with this attenuation of water, such as 0.0192/mm
@@ -166,6 +170,7 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     let shape = scan.geometry.shape();
     let (options, trace) = flags.iterative.options(&grid, unit, flags.mu_water)?;
     let recipe = recipes::named(&flags.method, &Options { fbp: flags.fbp.recipe(), ..options })?;
+    let (scan, recipe) = flags.hardening.apply(scan, recipe, &mut notes)?;
     let made = recipe.reconstruct(scan, &grid, &device, &monitor)?;
     notes.extend(made.notes);
     let image = match (flags.mu_water, unit) {

@@ -20,6 +20,8 @@ use crate::{
     scan::Scan,
 };
 
+pub mod bone;
+
 /// What a recipe made, and how.
 #[derive(Clone, Debug)]
 pub struct Reconstruction {
