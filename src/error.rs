@@ -73,12 +73,14 @@ pub enum Error {
         /// The limit that was met, in words.
         limit: String,
     },
-    /// An iteration that runs away instead of converging.
-    #[error("diverged at iteration {iteration}: {what}; use a smaller step or relaxation, or check the data's units")]
+    /// An iteration that runs away instead of settling.
+    #[error(
+        "diverged at iteration {iteration}: {what}; a smaller step or a larger strength helps, or the scan's geometry is wrong"
+    )]
     Diverged {
-        /// Iterations done.
+        /// When it was seen.
         iteration: usize,
-        /// What gave it away, in numbers.
+        /// What was seen.
         what: String,
     },
     /// The user interrupted the work.

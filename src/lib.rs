@@ -36,14 +36,17 @@ pub mod units;
 
 pub mod device;
 pub mod geometry;
+pub mod physics;
 
 pub mod kernels;
 
 pub mod operators;
 
 pub mod functionals;
+pub mod problem;
 
 pub mod image;
+pub mod regularisers;
 pub mod scan;
 pub mod solvers;
 
@@ -51,5 +54,6 @@ pub mod io;
 pub mod phantom;
 pub mod quality;
 pub mod recipes;
+pub mod scanner;
 
 pub use error::{Error, Result};

@@ -9,12 +9,12 @@ use std::{
 /// Modules by floor, the ground floor first. A file uses only floors below its own, and its own module.
 const FLOORS: [&[&str]; 8] = [
     &["units", "error", "monitor", "random"],
-    &["geometry", "device"],
+    &["geometry", "physics", "device"],
     &["kernels"],
     &["operators"],
-    &["functionals"],
-    &["scan", "image", "solvers"],
-    &["phantom", "recipes", "io", "quality"],
+    &["problem", "functionals"],
+    &["scan", "image", "solvers", "regularisers"],
+    &["phantom", "recipes", "scanner", "io", "quality"],
     &["cli", "main"],
 ];
 

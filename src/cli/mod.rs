@@ -3,8 +3,11 @@
 
 mod geometry;
 mod grid;
+mod hardening;
+mod iterative;
 mod output;
 mod report;
+mod scanner;
 mod sketch;
 
 use std::{process::ExitCode, sync::atomic::AtomicBool};
@@ -41,12 +44,14 @@ macro_rules! verbs {
 verbs! {
     /// Reconstruct an image from a scan
     recon::Recon,
-    /// Scan a phantom: exact projections, with or without noise
+    /// Scan a phantom or an image: what a scanner measures of it
     scan::Scan,
     /// Draw a phantom, area-sampled
     phantom::Phantom,
     /// Compare an image with the truth: RMSE, NRMSE, PSNR, SSIM
     compare::Compare,
+    /// Measure noise (nps), sharpness (ttf) or the detectability of a signal (cho)
+    measure::Measure,
     /// Show what a file holds, and its geometry in numbers
     show::Show,
     /// Write an image or a scan in another format

@@ -30,6 +30,7 @@ macro_rules! kernels {
 }
 
 kernels! {
+    add_lines::AddLines,
     backproject_fan::BackprojectFan,
     backproject_parallel::BackprojectParallel,
     blend::Blend,
@@ -40,12 +41,19 @@ kernels! {
     fill::Fill,
     footprint_backproject::FootprintBackproject,
     footprint_project::FootprintProject,
+    gradient::Gradient,
+    gradient_adjoint::GradientAdjoint,
     momentum::Momentum,
     multiply_lines::MultiplyLines,
     neighbours::Neighbours,
     pad_lines::PadLines,
+    primal_step::PrimalStep,
+    residual::Residual,
+    shrink_dual::ShrinkDual,
     soft_threshold::SoftThreshold,
     sum::Sum,
+    symmetrised_gradient::SymmetrisedGradient,
+    symmetrised_gradient_adjoint::SymmetrisedGradientAdjoint,
     transmission::Transmission,
     update::Update,
     weigh::Weigh,

@@ -1,8 +1,26 @@
 //! Recipes: what a user asks for by name. Each turns a scan into an image.
 
+pub mod iteration;
+pub mod options;
+
+mod noise;
+mod variational;
+
+pub use iteration::Iteration;
+pub use options::{Options, Strength};
+
 use ndarray::Array3;
 
-use crate::{device::Device, error::Result, geometry::Grid, image::Image, monitor::Monitor, scan::Scan};
+use crate::{
+    device::Device,
+    error::{Error, Result},
+    geometry::Grid,
+    image::Image,
+    monitor::Monitor,
+    scan::Scan,
+};
+
+pub mod bone;
 
 /// What a recipe made, and how.
 #[derive(Clone, Debug)]
@@ -25,10 +43,26 @@ macro_rules! recipes {
         $(pub mod $module;)*
         /// Names of the recipes.
         pub const ALL: &[&str] = &[$($name),*];
+
+        /// The recipe of that name.
+        ///
+        /// # Errors
+        /// [`Error::Option`] if there is none.
+        pub fn named(name: &str, options: &Options) -> Result<Box<dyn Recipe>> {
+            match name {
+                $($name => Ok($module::recipe(options)),)*
+                _ => Err(Error::Option(format!("there is no method '{name}'; there are {}", ALL.join(", ")))),
+            }
+        }
     };
 }
 
-recipes! { "fbp" => fbp }
+recipes! {
+    "fbp" => fbp,
+    "tv" => tv,
+    "tgv" => tgv,
+    "piccs" => piccs,
+}
 
 /// Values of an image, from the lines of a device array.
 fn volume(shape: [usize; 3], values: Vec<f32>) -> Array3<f32> {

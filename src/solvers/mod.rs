@@ -5,14 +5,17 @@ pub mod conjugate_gradient;
 pub mod fista;
 pub mod linearised_admm;
 pub mod ordered_subsets;
+pub mod primal_dual;
 pub mod sirt;
 pub mod subsets;
 mod watch;
 
+pub use crate::problem::Bounds;
 pub use conjugate_gradient::ConjugateGradient;
 pub use fista::Fista;
 pub use linearised_admm::{AdmmOptions, LinearisedAdmm, SplitTerm};
 pub use ordered_subsets::OrderedSubsets;
+pub use primal_dual::PrimalDual;
 pub use sirt::{Sirt, SirtOptions, Subset};
 
 use crate::{
@@ -33,20 +36,4 @@ pub trait Solver: Iterator<Item = Result<Progress>> {
     fn solution(&self) -> &Array;
     /// Where it lives.
     fn device(&self) -> &Device;
-}
-
-/// Least and largest value of the solution; `NON_NEGATIVE` is the physical choice for attenuation.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Bounds {
-    /// Least value.
-    pub lower: f32,
-    /// Largest value.
-    pub upper: f32,
-}
-
-impl Bounds {
-    /// x ≥ 0.
-    pub const NON_NEGATIVE: Self = Self { lower: 0.0, upper: f32::MAX };
-    /// Any x.
-    pub const NONE: Self = Self { lower: f32::MIN, upper: f32::MAX };
 }
