@@ -3,6 +3,7 @@
 pub mod iteration;
 pub mod options;
 
+mod classical;
 mod noise;
 mod variational;
 
@@ -62,6 +63,10 @@ recipes! {
     "tv" => tv,
     "tgv" => tgv,
     "piccs" => piccs,
+    "sirt" => sirt,
+    "sart" => sart,
+    "cgls" => cgls,
+    "pwls" => pwls,
 }
 
 /// Values of an image, from the lines of a device array.
