@@ -12,7 +12,7 @@ const FLOORS: [&[&str]; 8] = [
     &["geometry", "physics", "device"],
     &["kernels"],
     &["operators"],
-    &["problem"],
+    &["problem", "functionals"],
     &["scan", "image", "solvers", "regularisers"],
     &["phantom", "recipes", "scanner", "io", "quality"],
     &["cli", "main"],

@@ -6,6 +6,7 @@ pub mod finite_differences;
 pub mod first_channel;
 pub mod fourier;
 pub mod line_filter;
+pub mod scalars;
 pub mod weighted;
 pub mod xray;
 
@@ -14,6 +15,7 @@ pub use finite_differences::{FiniteDifferences, SymmetrisedDifferences};
 pub use first_channel::FirstChannel;
 pub use fourier::Fourier;
 pub use line_filter::{LineFilter, LineFilterPlan};
+pub use scalars::{Factor, Scalars};
 pub use weighted::Weighted;
 pub use xray::XRay;
 
