@@ -48,6 +48,11 @@ impl Monitor {
         Self { listener, interrupted: Some(interrupted), timings: Mutex::default() }
     }
 
+    /// A monitor that tells nobody of its steps and is interrupted with this one: for work that runs in parallel.
+    pub fn unheard(&self) -> Self {
+        Self { listener: None, interrupted: self.interrupted, timings: Mutex::default() }
+    }
+
     /// `Err(Interrupted)` once the user asked to stop: call it between parts of long work.
     pub fn check(&self) -> Result<()> {
         match self.interrupted {

@@ -47,6 +47,8 @@ verbs! {
     phantom::Phantom,
     /// Compare an image with the truth: RMSE, NRMSE, PSNR, SSIM
     compare::Compare,
+    /// Compare methods over doses or view counts, with a report
+    bench::Bench,
     /// Show what a file holds, and its geometry in numbers
     show::Show,
     /// Write an image or a scan in another format

@@ -53,6 +53,16 @@ fn tidy(error: &io::Error) -> String {
     }
 }
 
+/// Writes `bytes` as the file at `path`, whole or not at all.
+///
+/// # Errors
+/// The file exists and `force` is not given, or cannot be written.
+pub fn write_bytes(path: impl AsRef<Path>, bytes: &[u8], force: bool) -> Result<()> {
+    let mut staging = Staging::new(force);
+    staging.add(path.as_ref(), |output| output.write_all(bytes))?;
+    staging.publish().map(drop)
+}
+
 /// Files being written, none of them visible until all are complete.
 pub(super) struct Staging {
     force: bool,

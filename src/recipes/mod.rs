@@ -2,7 +2,14 @@
 
 use ndarray::Array3;
 
-use crate::{device::Device, error::Result, geometry::Grid, image::Image, monitor::Monitor, scan::Scan};
+use crate::{
+    device::Device,
+    error::{Error, Result},
+    geometry::Grid,
+    image::Image,
+    monitor::Monitor,
+    scan::Scan,
+};
 
 /// What a recipe made, and how.
 #[derive(Clone, Debug)]
@@ -29,6 +36,17 @@ macro_rules! recipes {
 }
 
 recipes! { "fbp" => fbp }
+
+/// The recipe called `name`, with its usual options.
+///
+/// # Errors
+/// An unknown name; the message lists those that are known.
+pub fn by_name(name: &str) -> Result<Box<dyn Recipe>> {
+    match name {
+        "fbp" => Ok(Box::new(fbp::Fbp::default())),
+        _ => Err(Error::Option(format!("no method '{name}'; known methods: {}", ALL.join(", ")))),
+    }
+}
 
 /// Values of an image, from the lines of a device array.
 fn volume(shape: [usize; 3], values: Vec<f32>) -> Array3<f32> {
