@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use rushlight::{
     Error, Result,
     device::{Device, Simd},
+    quality::observer::Channels,
     recipes,
     study::{Effort, Method, Protocol, Study, Subject, Sweep, subject},
 };
@@ -56,6 +57,9 @@ pub struct Flags {
     /// Standard deviation of the detector's electronic noise, in photons
     #[arg(long, value_name = "PHOTONS", default_value_t = 0.0)]
     electronic_noise: f64,
+    /// Channels of the observer
+    #[arg(long, value_name = "NAME", default_value = "lg", value_parser = Channels::names().map(|(name, _)| name).collect::<Vec<_>>())]
+    channels: String,
     /// Seed of all noise
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -144,6 +148,7 @@ impl Flags {
             electronic_noise: self.electronic_noise,
             methods: methods.iter().map(|name| Method::named(name)).collect::<Result<_>>()?,
             subjects: phantoms.iter().map(|name| Subject::phantom(name, &effort)).collect::<Result<_>>()?,
+            channels: self.channels.clone(),
             seed: self.seed,
             quick: self.quick,
         })

@@ -47,6 +47,8 @@ verbs! {
     phantom::Phantom,
     /// Compare an image with the truth: RMSE, NRMSE, PSNR, SSIM
     compare::Compare,
+    /// Measure noise (nps), sharpness (ttf) or the detectability of a signal (cho)
+    measure::Measure,
     /// Compare methods over doses or view counts, with a report
     bench::Bench,
     /// Show what a file holds, and its geometry in numbers

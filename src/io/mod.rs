@@ -28,7 +28,7 @@ use numbers::Values;
 use output::Staging;
 use place::Place;
 
-pub use output::{check_output, write_bytes};
+pub use output::{check_output, write_text};
 
 macro_rules! formats {
     ($($name:ident)*) => {

@@ -43,6 +43,16 @@ fn temporary(path: &Path) -> Result<NamedTempFile> {
     builder.tempfile_in(folder).map_err(|error| Error::file(path, format!("cannot be written: {}", tidy(&error))))
 }
 
+/// Writes a text file, such as a table of numbers: whole or not at all.
+///
+/// # Errors
+/// Those of [`check_output`], and what the disk does wrong.
+pub fn write_text(path: impl AsRef<Path>, text: &str, force: bool) -> Result<()> {
+    let mut staging = Staging::new(force);
+    staging.add(path.as_ref(), |output| output.write_all(text.as_bytes()))?;
+    staging.publish().map(drop)
+}
+
 /// The system's reason alone, without the temporary name that `tempfile` adds.
 fn tidy(error: &io::Error) -> String {
     match error.kind() {
@@ -51,16 +61,6 @@ fn tidy(error: &io::Error) -> String {
         io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only".into(),
         _ => error.to_string(),
     }
-}
-
-/// Writes `bytes` as the file at `path`, whole or not at all.
-///
-/// # Errors
-/// The file exists and `force` is not given, or cannot be written.
-pub fn write_bytes(path: impl AsRef<Path>, bytes: &[u8], force: bool) -> Result<()> {
-    let mut staging = Staging::new(force);
-    staging.add(path.as_ref(), |output| output.write_all(bytes))?;
-    staging.publish().map(drop)
 }
 
 /// Files being written, none of them visible until all are complete.

@@ -1,9 +1,17 @@
 //! How good an image is: figures that are defined in the literature, each with its source.
+//!
+//! Beside the truth: [`compare`]. For a task: the noise power spectrum ([`nps`]), the task transfer function ([`ttf`]),
+//! CT-number bias and noise ([`ct_number`]) and low-contrast detectability by model observers ([`observer`]).
 
+pub mod ct_number;
+pub mod nps;
+pub mod observer;
 pub mod psnr;
 pub mod rmse;
 pub mod roi;
 pub mod ssim;
+pub mod stack;
+pub mod ttf;
 
 pub use roi::Roi;
 
@@ -86,6 +94,11 @@ impl<'a> Pair<'a> {
                 return Err(Error::Option(format!("window {centre},{width}: its width must be above 0")));
             }
             let (low, high) = ((centre - width / 2.0) as f32, (centre + width / 2.0) as f32);
+            if low == high {
+                return Err(Error::Option(format!(
+                    "window {centre},{width}: between its ends no two values differ in 32 bits; a wider one is needed"
+                )));
+            }
             image.par_mapv_inplace(|value| value.clamp(low, high));
             truth.par_mapv_inplace(|value| value.clamp(low, high));
         }
@@ -102,6 +115,12 @@ impl<'a> Pair<'a> {
                 Some(range) => format!("a data range of {range}: it must be above 0"),
                 None => "the truth has one value everywhere, so it has no data range: give one".into(),
             }));
+        }
+        // SSIM squares it: beyond, its constants are 0 or infinite, and it is 0/0.
+        if !(1e-60..=1e60).contains(&data_range) {
+            return Err(Error::Option(format!(
+                "a data range of {data_range:e}: no image has one; 1e-60 to 1e60 is taken"
+            )));
         }
         let pair = Self { image, truth, data_range, roi: options.roi.as_ref() };
         if pair.sum(|_, _| 0.0).1 == 0 {
@@ -211,6 +230,10 @@ mod tests {
             Options { data_range: Some(0.0), ..Options::default() },
             Options { data_range: Some(f64::NAN), ..Options::default() },
             Options { window: Some((3.0, -1.0)), ..Options::default() },
+            Options { window: Some((3.0, 0.0)), ..Options::default() },
+            Options { window: Some((3.0, 1e-9)), ..Options::default() },
+            Options { window: Some((0.0, 1e300)), ..Options::default() },
+            Options { data_range: Some(1e-200), ..Options::default() },
         ] {
             assert!(compare(&image, &truth, &options).is_err(), "{options:?}");
         }

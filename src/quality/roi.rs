@@ -30,12 +30,20 @@ pub enum Roi {
 impl Roi {
     /// Whether the centre of voxel (`z`, `y`, `x`) lies inside.
     pub fn contains(&self, z: usize, y: usize, x: usize) -> bool {
+        self.contains_in_plane(y, x) && self.contains_slice(z)
+    }
+
+    /// The same for pixel (`y`, `x`) of the slices that are meant.
+    pub fn contains_in_plane(&self, y: usize, x: usize) -> bool {
         match self {
             Self::Circle { x: column, y: row, radius } => (x as f64 - column).hypot(y as f64 - row) <= *radius,
-            Self::Box { x: columns, y: rows, z: slices } => {
-                columns.contains(&x) && rows.contains(&y) && slices.as_ref().is_none_or(|slices| slices.contains(&z))
-            }
+            Self::Box { x: columns, y: rows, .. } => columns.contains(&x) && rows.contains(&y),
         }
+    }
+
+    /// Whether slice `z` is meant.
+    pub fn contains_slice(&self, z: usize) -> bool {
+        !matches!(self, Self::Box { z: Some(slices), .. } if !slices.contains(&z))
     }
 }
 

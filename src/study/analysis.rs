@@ -109,6 +109,8 @@ pub struct Sample<'a> {
     pub method: usize,
     /// Dose fraction, or views.
     pub level: f64,
+    /// Channels of the observer.
+    pub channels: String,
     /// Its cells' figures and crops.
     pub outcome: Outcome,
 }
@@ -128,7 +130,17 @@ impl Study {
                 for &level in &protocol.levels {
                     for method in 0..protocol.methods.len() {
                         let outcome = self.outcome(subject_index, method, level)?;
-                        findings.take(Sample { subject, subject_index, method, level, outcome }, self)?;
+                        findings.take(
+                            Sample {
+                                subject,
+                                subject_index,
+                                method,
+                                level,
+                                channels: protocol.channels.clone(),
+                                outcome,
+                            },
+                            self,
+                        )?;
                         done += 1;
                         monitor.advance(done)?;
                     }
@@ -202,8 +214,7 @@ impl Findings {
             for (method, named) in protocol.methods.iter().enumerate().skip(1) {
                 let curve = self.curve(subject, metric.name, &part, method);
                 let Some(answer) = equivalent(metric, &curve, *target) else { continue };
-                let title =
-                    if part.is_empty() { metric.title.to_string() } else { format!("{} ({part})", metric.title) };
+                let title = if part.is_empty() { metric.words() } else { format!("{} ({part})", metric.words()) };
                 let names = [named.label(), protocol.methods[0].label(), title];
                 let names = names.each_ref().map(String::as_str);
                 let sentence = answer.sentence(protocol.sweep, full, least, names);

@@ -171,7 +171,7 @@ impl Cell<'_> {
             notes: outcome.notes.clone(),
             seconds: outcome.seconds,
         };
-        io::write_bytes(&path, format!("{}\n", json!(record)).as_bytes(), true)
+        io::write_text(&path, &format!("{}\n", json!(record)), true)
     }
 
     /// What is stored in `folder`; `None` where there is nothing, or nothing whole.

@@ -55,11 +55,11 @@ fn reach(points: &[(f64, f64)], target: f64) -> Reached {
 
 /// Where `curve` has what the reference has, `target`; `None` for a curve without points.
 pub fn equivalent(metric: &Metric, curve: &Curve, target: Estimate) -> Option<Answer> {
-    if curve.is_empty() {
+    if curve.is_empty() || metric.better == Better::Neither {
         return None;
     }
     let quality = |value: f64| match metric.better {
-        Better::More => value,
+        Better::More | Better::Neither => value,
         Better::Less => -value,
         Better::NearZero => -value.abs(),
     };
@@ -90,7 +90,7 @@ impl Answer {
         match (self.reached, sweep) {
             (Reached::Nowhere(most), _) => {
                 let also = match self.interval[0] {
-                    low if low.is_finite() => format!("; within the errors it may, from {} up", sweep.short(low)),
+                    low if low.is_finite() => "; within the errors of the measurement it may".to_string(),
                     _ => String::new(),
                 };
                 format!("{method} does not reach {what}, at least not up to {}{also}.", sweep.describe(most))

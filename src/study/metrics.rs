@@ -9,6 +9,8 @@ pub enum Better {
     Less,
     /// The nearer to 0.
     NearZero,
+    /// Neither: it describes.
+    Neither,
 }
 
 /// A figure of merit.
@@ -72,9 +74,50 @@ pub const ALL: &[Metric] = &[
         source: "Standard deviation of a pixel over the realisations, rms over the middle of the water body (AAPM TG-233, 2019).",
         interval: "Student's t over the realisations' variances",
     },
+    Metric {
+        name: "nps_frequency",
+        title: "Mean frequency of the noise",
+        unit: "1/mm",
+        better: Better::Neither,
+        source: "∫f·NPS(f)df/∫NPS(f)df of the radial noise power spectrum up to Nyquist (AAPM TG-233, 2019; Siewerdsen, Cunningham, Jaffray, Med. Phys. 29 (2002) 2655), in the middle of the water body, the ensemble's mean taken away: lower is coarser grain, neither better nor worse.",
+        interval: STUDENT,
+    },
+    Metric {
+        name: "ttf50",
+        title: "TTF at 50 %",
+        unit: "1/mm",
+        better: Better::More,
+        source: "Frequency at which the task transfer function of a disc's edge falls to a half, on the mean of the realisations: Richard et al., Med. Phys. 39 (2012) 4115; AAPM TG-233 (2019). Not given where the total contrast-to-noise ratio is under 15.",
+        interval: "percentile bootstrap over the realisations, 200 resamplings",
+    },
+    Metric {
+        name: "dprime",
+        title: "d′",
+        unit: "",
+        better: Better::More,
+        source: "Detectability of a disc by a channelised Hotelling observer, each image judged by an observer trained on the others: Barrett et al., PNAS 90 (1993) 9758; channels: see the protocol.",
+        interval: "percentile bootstrap over the images judged",
+    },
+    Metric {
+        name: "auc",
+        title: "AUC",
+        unit: "",
+        better: Better::More,
+        source: "Area under that observer's ROC curve.",
+        interval: "DeLong's variance",
+    },
 ];
 
 impl Metric {
+    /// What it is called within a sentence.
+    pub fn words(&self) -> String {
+        let capital = self.title.chars().take_while(|c| c.is_uppercase()).count();
+        match capital {
+            1 => self.title[..1].to_lowercase() + &self.title[1..],
+            _ => self.title.to_string(),
+        }
+    }
+
     /// The figure called `name`.
     pub fn named(name: &str) -> Option<&'static Self> {
         ALL.iter().find(|metric| metric.name == name)

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{digest::digest, method::Method, subject::Subject};
 use crate::{
     error::{Error, Result},
+    quality::observer::Channels,
     scan::noise::Noise,
 };
 
@@ -88,6 +89,8 @@ pub struct Protocol {
     pub methods: Vec<Method>,
     /// What is scanned.
     pub subjects: Vec<Subject>,
+    /// Channels of the observer.
+    pub channels: String,
     /// Seed of all noise.
     pub seed: u64,
     /// Reduced sizes and counts.
@@ -127,6 +130,7 @@ impl Protocol {
         if !(self.electronic_noise >= 0.0 && self.electronic_noise.is_finite()) {
             return wrong(format!("electronic noise of {} photons: give 0 or more", self.electronic_noise));
         }
+        Channels::named(&self.channels, 1.0)?;
         if let Some(subject) = self.subjects.iter().find(|subject| subject.realisations < 2) {
             return wrong(format!(
                 "{} realisation of {}: an interval needs at least 2",

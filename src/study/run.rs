@@ -66,7 +66,7 @@ impl Study {
         }
         fs::create_dir_all(study.cells_folder()).map_err(trouble)?;
         let text = serde_json::to_string_pretty(&study.protocol.json()).map_err(|error| Error::file(folder, error))?;
-        io::write_bytes(folder.join(PROTOCOL), format!("{text}\n").as_bytes(), true)?;
+        io::write_text(folder.join(PROTOCOL), &format!("{text}\n"), true)?;
         Ok(study)
     }
 

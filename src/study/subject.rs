@@ -27,7 +27,7 @@ const DETECTION_FRAME: f64 = 210.0;
 /// Half the width of the patch that an observer sees, mm.
 const PATCH: f64 = 12.5;
 /// How far from a disc's edge its edge response is looked at, mm.
-const SKIRT: f64 = 8.0;
+pub const SKIRT: f64 = 8.0;
 
 /// What is asked of a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -30,7 +30,7 @@ impl Study {
         fs::create_dir_all(&plots).map_err(|error| Error::file(&plots, error))?;
         let charts = charts::charts(self, findings)?;
         for chart in &charts {
-            io::write_bytes(plots.join(format!("{}.svg", chart.name)), chart.svg.as_bytes(), true)?;
+            io::write_text(plots.join(format!("{}.svg", chart.name)), &chart.svg, true)?;
         }
         let json = serde_json::to_string_pretty(&findings.json(self)).map_err(|error| Error::file(folder, error))?;
         let files = [
@@ -38,7 +38,7 @@ impl Study {
             ("results.json", format!("{json}\n")),
             ("report.html", page::page(self, findings, &charts)?),
         ];
-        files.into_iter().try_for_each(|(name, text)| io::write_bytes(folder.join(name), text.as_bytes(), true))?;
+        files.into_iter().try_for_each(|(name, text)| io::write_text(folder.join(name), &text, true))?;
         Ok(super::OUTPUTS.iter().map(|name| folder.join(name)).chain([plots]).collect())
     }
 }

@@ -151,6 +151,7 @@ fn method_section(study: &Study, findings: &Findings) -> String {
             protocol.seed
         ),
     );
+    rows += &row("Observer", format!("channelised Hotelling, channels {}", escape(&protocol.channels)));
     rows += &row("Methods", escape(&format!("{}; each with its usual options", names.join(", "))));
     for subject in &protocol.subjects {
         rows += &row(&escape(&subject.name), about(study, subject));

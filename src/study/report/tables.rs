@@ -5,7 +5,7 @@ use crate::study::{
     Findings,
     analysis::Verdict,
     equivalence::Reached,
-    metrics::{self, Metric},
+    metrics::{self, Better, Metric},
     plot::COLOURS,
     protocol::rounded,
     run::Study,
@@ -57,7 +57,9 @@ pub fn summary(study: &Study, findings: &Findings) -> String {
         .map(|(index, method)| format!("<th>{}{}</th>", chip(index), escape(&method.label())))
         .collect();
     let mut rows = String::new();
-    for (subject, metric, part) in findings.figures() {
+    for (subject, metric, part) in
+        findings.figures().into_iter().filter(|(_, metric, _)| metric.better != Better::Neither)
+    {
         let own = |method: usize| {
             findings
                 .verdicts
