@@ -73,6 +73,16 @@ pub enum Error {
         /// The limit that was met, in words.
         limit: String,
     },
+    /// An iteration that runs away instead of settling.
+    #[error(
+        "diverged at iteration {iteration}: {what}; a smaller step or a larger strength helps, or the scan's geometry is wrong"
+    )]
+    Diverged {
+        /// When it was seen.
+        iteration: usize,
+        /// What was seen.
+        what: String,
+    },
     /// The user interrupted the work.
     #[error("interrupted; nothing was written")]
     Interrupted,

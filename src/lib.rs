@@ -42,8 +42,12 @@ pub mod kernels;
 
 pub mod operators;
 
+pub mod problem;
+
 pub mod image;
+pub mod regularisers;
 pub mod scan;
+pub mod solvers;
 
 pub mod io;
 pub mod phantom;

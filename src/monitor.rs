@@ -34,6 +34,7 @@ pub struct Timing {
 pub struct Monitor {
     listener: Option<Box<dyn Listener>>,
     interrupted: Option<&'static AtomicBool>,
+    finishing: AtomicBool,
     timings: Mutex<Vec<Timing>>,
 }
 
@@ -45,7 +46,7 @@ impl Monitor {
 
     /// Forwards progress to `listener`, and stops work once `interrupted` is set.
     pub fn new(listener: Option<Box<dyn Listener>>, interrupted: &'static AtomicBool) -> Self {
-        Self { listener, interrupted: Some(interrupted), timings: Mutex::default() }
+        Self { listener, interrupted: Some(interrupted), ..Self::default() }
     }
 
     /// A monitor that tells nobody of its steps and is interrupted with this one: for work that runs in parallel.
@@ -56,9 +57,16 @@ impl Monitor {
     /// `Err(Interrupted)` once the user asked to stop: call it between parts of long work.
     pub fn check(&self) -> Result<()> {
         match self.interrupted {
-            Some(flag) if flag.load(Ordering::Relaxed) => Err(Error::Interrupted),
+            Some(flag) if flag.load(Ordering::Relaxed) && !self.finishing.load(Ordering::Relaxed) => {
+                Err(Error::Interrupted)
+            }
             _ => Ok(()),
         }
+    }
+
+    /// Takes the user's wish to stop as granted: what is there is finished and written without further checks.
+    pub fn finish(&self) {
+        self.finishing.store(true, Ordering::Relaxed);
     }
 
     /// Reports that `done` parts of the current step are done; `Err(Interrupted)` if it is to stop.

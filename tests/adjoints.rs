@@ -2,14 +2,50 @@
 
 use rushlight::{
     device::{Device, Element, HostArray},
-    operators::{Fourier, LinearOperator},
+    geometry::{Fan, Geometry, Grid, LengthUnit, Parallel},
+    operators::{FiniteDifferences, Fourier, LinearOperator, XRay},
 };
 
 mod devices;
 
+fn parallel() -> Geometry {
+    let angles = (0..11).map(|i| f64::from(i) * 0.3).collect();
+    let unit = LengthUnit::Millimetre;
+    Parallel { angles, columns: 90, rows: 2, cell: 1.1, cell_height: 1.0, center: Some(43.2), unit }.geometry()
+}
+
+fn fan(curved: bool) -> Geometry {
+    Fan {
+        angles: (0..11).map(|i| f64::from(i) * 0.6).collect(),
+        columns: 110,
+        rows: 1,
+        cell: 1.4,
+        cell_height: 1.0,
+        source_origin: 150.0,
+        source_detector: 260.0,
+        center: Some(52.7),
+        axis_offset: 0.0,
+        curved,
+        unit: LengthUnit::Millimetre,
+    }
+    .geometry()
+}
+
 /// Every operator, small.
 fn operators(device: &Device) -> Vec<(&'static str, Box<dyn LinearOperator>)> {
+    let xray = |geometry: &Geometry, grid: &Grid| Box::new(XRay::new(device, geometry, grid).unwrap());
+    let grid =
+        |slices: usize, voxel: f64| Grid::centered([slices, 60, 70], [1.0, voxel, 1.1 * voxel], [2.0, -1.0, 0.0]);
     vec![
+        ("xray, parallel", xray(&parallel(), &grid(2, 1.0))),
+        ("xray, parallel, fine voxels", xray(&parallel(), &grid(2, 0.3))),
+        ("xray, parallel, coarse voxels", xray(&parallel(), &grid(2, 4.0))),
+        ("xray, flat fan", xray(&fan(false), &grid(1, 1.0))),
+        ("xray, curved fan", xray(&fan(true), &grid(1, 1.0))),
+        ("xray, flat fan, fine voxels", xray(&fan(false), &grid(1, 0.2))),
+        ("xray, curved fan, coarse voxels", xray(&fan(true), &grid(1, 2.0))),
+        ("gradient", Box::new(FiniteDifferences::new(device, [2, 31, 45]))),
+        ("gradient less field", Box::new(FiniteDifferences::new(device, [2, 31, 45]).less_field())),
         ("fourier", Box::new(Fourier::new(device, 7, 256).unwrap())),
         ("fourier, odd number of passes", Box::new(Fourier::new(device, 20, 128).unwrap())),
     ]

@@ -41,7 +41,7 @@ impl Simd {
     }
 
     #[cfg(target_arch = "x86_64")]
-    fn best() -> Self {
+    pub(crate) fn best() -> Self {
         let wide = is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512dq")
@@ -55,12 +55,12 @@ impl Simd {
     }
 
     #[cfg(target_arch = "aarch64")]
-    fn best() -> Self {
+    pub(crate) fn best() -> Self {
         Self::Neon
     }
 
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    fn best() -> Self {
+    pub(crate) fn best() -> Self {
         Self::Scalar
     }
 }

@@ -1,7 +1,10 @@
 //! The kernels: each one computation, as `NAME.rs` here and `NAME.wgsl` in `shaders/`.
 
+mod footprint;
+mod lanes;
 pub mod part;
 
+pub use footprint::MATRIX;
 pub use part::Part;
 
 use crate::device::Kernel;
@@ -27,10 +30,19 @@ macro_rules! kernels {
 }
 
 kernels! {
+    add_lines::AddLines,
     backproject_fan::BackprojectFan,
     backproject_parallel::BackprojectParallel,
     crop_lines::CropLines,
     fft_pass::FftPass,
+    fill::Fill,
+    footprint_backproject::FootprintBackproject,
+    footprint_project::FootprintProject,
+    gradient::Gradient,
+    gradient_adjoint::GradientAdjoint,
     multiply_lines::MultiplyLines,
     pad_lines::PadLines,
+    primal_step::PrimalStep,
+    residual::Residual,
+    shrink_dual::ShrinkDual,
 }

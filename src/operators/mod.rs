@@ -1,12 +1,19 @@
 //! Linear operators between arrays on a device, and the passes of direct methods.
 
+pub mod arithmetic;
 pub mod backprojection;
+pub mod finite_differences;
+pub mod first_channel;
 pub mod fourier;
 pub mod line_filter;
+pub mod xray;
 
 pub use backprojection::{Backprojection, BackprojectionPlan, Beam};
+pub use finite_differences::FiniteDifferences;
+pub use first_channel::FirstChannel;
 pub use fourier::Fourier;
 pub use line_filter::{LineFilter, LineFilterPlan};
+pub use xray::XRay;
 
 use crate::{device::Array, error::Result};
 

@@ -1,5 +1,14 @@
 //! Recipes: what a user asks for by name. Each turns a scan into an image.
 
+pub mod iteration;
+pub mod options;
+
+mod noise;
+mod variational;
+
+pub use iteration::Iteration;
+pub use options::{Options, Strength};
+
 use ndarray::Array3;
 
 use crate::{
@@ -32,10 +41,24 @@ macro_rules! recipes {
         $(pub mod $module;)*
         /// Names of the recipes.
         pub const ALL: &[&str] = &[$($name),*];
+
+        /// The recipe of that name.
+        ///
+        /// # Errors
+        /// [`Error::Option`] if there is none.
+        pub fn named(name: &str, options: &Options) -> Result<Box<dyn Recipe>> {
+            match name {
+                $($name => Ok($module::recipe(options)),)*
+                _ => Err(Error::Option(format!("there is no method '{name}'; there are {}", ALL.join(", ")))),
+            }
+        }
     };
 }
 
-recipes! { "fbp" => fbp }
+recipes! {
+    "fbp" => fbp,
+    "tv" => tv,
+}
 
 /// The recipe called `name`, with its usual options.
 ///

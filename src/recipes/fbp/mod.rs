@@ -12,7 +12,7 @@ mod weights;
 pub use ramp::Filter;
 pub use weights::{Redundancy, angular_gaps};
 
-use super::{Recipe, Reconstruction, volume};
+use super::{Options, Recipe, Reconstruction, volume};
 use crate::{
     device::{Device, Element},
     error::{Error, Result},
@@ -41,6 +41,11 @@ impl Default for Fbp {
     fn default() -> Self {
         Self { filter: Filter::RamLak, cutoff: 1.0, extrapolate: true }
     }
+}
+
+/// As asked for.
+pub fn recipe(options: &Options) -> Box<dyn Recipe> {
+    Box::new(options.fbp.clone())
 }
 
 impl Recipe for Fbp {

@@ -1,0 +1,147 @@
+//! Forward differences within a slice, along y and along x, zero across its last line and column; and, where the image
+//! carries a vector field v beside it, less that field: ∇u − v.
+//!
+//! x is `[lines, channels, nx]`: u alone, or u, v_y, v_x. p is `[lines, 2, nx]`: along y, along x.
+
+use bytemuck::{Pod, Zeroable};
+use rayon::prelude::*;
+
+use crate::device::{Example, Host, HostArray, HostMut, Kernel, fold};
+
+const SIZE: usize = 256;
+
+/// `p ← ∇u − v`. Inputs: a slab of x, and the slab that holds the line after its last one (else any). Output: a slab of p.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct Gradient {
+    /// What the slabs hold.
+    pub field: Field,
+}
+
+/// Lines of an image with one or three channels: which of them one dispatch makes, and where they are. Input and output
+/// are cut into slabs at different lines.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Field {
+    /// Columns.
+    pub nx: u32,
+    /// Lines of a slice.
+    pub ny: u32,
+    /// First line to make.
+    pub first: u32,
+    /// Lines to make; the input's slab has them all.
+    pub lines: u32,
+    /// First line of the input's slab.
+    pub input: u32,
+    /// Lines of the input's slab.
+    pub input_lines: u32,
+    /// First line of the slab with the neighbour beyond the input's.
+    pub other: u32,
+    /// First line of the output's slab.
+    pub output: u32,
+    /// 1: u; 3: u, v_y, v_x.
+    pub channels: u32,
+}
+
+impl Field {
+    /// Workgroups, one invocation a pixel.
+    pub(super) fn workgroups(&self) -> [u32; 3] {
+        fold((self.lines as usize * self.nx as usize).div_ceil(SIZE))
+    }
+
+    /// An example, with a neighbour beyond the slab, before or after it.
+    pub(super) fn example(seed: u64, after: bool) -> Self {
+        let channels = if seed.is_multiple_of(2) { 1 } else { 3 };
+        let (first, other) = if after { (7, 13) } else { (3, 0) };
+        Self { nx: 37, ny: 5, first, lines: 6, input: 3, input_lines: 10, other, output: 2, channels }
+    }
+
+    /// Noise for `lines` lines of `channels` channels.
+    pub(super) fn noise(&self, lines: u32, channels: u32, seed: u64) -> HostArray {
+        HostArray::noise(&[lines as usize, channels as usize, self.nx as usize], seed)
+    }
+
+    /// One channel of the input, seen line by line.
+    pub(super) fn channel<'a>(&self, slabs: [&'a [f32]; 2], channel: usize, channels: usize) -> Channel<'a> {
+        Channel { field: *self, slabs, channel, channels }
+    }
+
+    /// The lines to make, each with its index in the whole array and its `width` channels of the output.
+    pub(super) fn lines<'a>(
+        &self,
+        output: &'a mut [f32],
+        width: usize,
+    ) -> impl IndexedParallelIterator<Item = (usize, &'a mut [f32])> {
+        let line = width * self.nx as usize;
+        let (skip, first) = ((self.first - self.output) as usize, self.first as usize);
+        let lines = output[skip * line..][..self.lines as usize * line].par_chunks_exact_mut(line);
+        lines.with_min_len(8).enumerate().map(move |(index, line)| (first + index, line))
+    }
+}
+
+/// One channel of an input and of the slab beyond it.
+#[derive(Clone, Copy)]
+pub(super) struct Channel<'a> {
+    field: Field,
+    slabs: [&'a [f32]; 2],
+    channel: usize,
+    channels: usize,
+}
+
+impl<'a> Channel<'a> {
+    pub fn line(&self, line: usize) -> &'a [f32] {
+        let (first, nx) = (self.field.input as usize, self.field.nx as usize);
+        let inside = (first..first + self.field.input_lines as usize).contains(&line);
+        let (slab, first) = if inside { (self.slabs[0], first) } else { (self.slabs[1], self.field.other as usize) };
+        &slab[((line - first) * self.channels + self.channel) * nx..][..nx]
+    }
+
+    /// The line after `line` in its slice, if there is one.
+    pub fn below(&self, line: usize) -> Option<&'a [f32]> {
+        (!(line + 1).is_multiple_of(self.field.ny as usize)).then(|| self.line(line + 1))
+    }
+
+    /// The line before `line` in its slice, if there is one.
+    pub fn above(&self, line: usize) -> Option<&'a [f32]> {
+        (!line.is_multiple_of(self.field.ny as usize)).then(|| self.line(line - 1))
+    }
+}
+
+impl Kernel for Gradient {
+    const NAME: &'static str = "gradient";
+    const WGSL: &'static str = include_str!("../../shaders/gradient.wgsl");
+    const TOLERANCE: f32 = 1e-6;
+
+    fn workgroups(&self) -> [u32; 3] {
+        self.field.workgroups()
+    }
+
+    fn on_cpu(&self, inputs: &[Host], outputs: &mut [HostMut]) {
+        let slabs = [inputs[0].numbers::<f32>(), inputs[1].numbers()];
+        let (nx, channels) = (self.field.nx as usize, self.field.channels as usize);
+        let [u, v_y, v_x] = [0, 1, 2].map(|channel| self.field.channel(slabs, channel, channels));
+        self.field.lines(outputs[0].numbers(), 2).for_each(|(line, p)| {
+            let (along_y, along_x) = p.split_at_mut(nx);
+            let here = u.line(line);
+            match u.below(line) {
+                Some(below) => along_y.iter_mut().zip(below.iter().zip(here)).for_each(|(p, (b, u))| *p = b - u),
+                None => along_y.fill(0.0),
+            }
+            along_x[..nx - 1].iter_mut().zip(here[1..].iter().zip(here)).for_each(|(p, (right, u))| *p = right - u);
+            along_x[nx - 1] = 0.0;
+            if channels == 3 {
+                for (p, v) in [(along_y, v_y), (along_x, v_x)] {
+                    p.iter_mut().zip(v.line(line)).for_each(|(p, v)| *p -= v);
+                }
+            }
+        });
+    }
+
+    fn example(seed: u64) -> Example<Self> {
+        let field = Field::example(seed, true);
+        let x = field.noise(field.input_lines, field.channels, seed);
+        let other = field.noise(3, field.channels, seed + 1);
+        let p = field.noise(12, 2, seed + 2);
+        Example { kernel: Self { field }, inputs: vec![x, other], outputs: vec![p] }
+    }
+}

@@ -1,0 +1,57 @@
+//! The adjoint of `gradient`: minus the divergence by backward differences, and −p for the vector field.
+
+use bytemuck::{Pod, Zeroable};
+use rayon::prelude::*;
+
+use super::gradient::Field;
+use crate::device::{Example, Host, HostMut, Kernel};
+
+/// `x ← (∇ᵀp, −p)`. Inputs: a slab of p, and the slab that holds the line before its first one (else any). Output: a slab
+/// of x. Layouts as in `gradient`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct GradientAdjoint {
+    /// What the slabs hold.
+    pub field: Field,
+}
+
+impl Kernel for GradientAdjoint {
+    const NAME: &'static str = "gradient_adjoint";
+    const WGSL: &'static str = include_str!("../../shaders/gradient_adjoint.wgsl");
+    const TOLERANCE: f32 = 1e-6;
+
+    fn workgroups(&self) -> [u32; 3] {
+        self.field.workgroups()
+    }
+
+    fn on_cpu(&self, inputs: &[Host], outputs: &mut [HostMut]) {
+        let slabs = [inputs[0].numbers::<f32>(), inputs[1].numbers()];
+        let (nx, channels) = (self.field.nx as usize, self.field.channels as usize);
+        let [along_y, along_x] = [0, 1].map(|channel| self.field.channel(slabs, channel, 2));
+        self.field.lines(outputs[0].numbers(), channels).for_each(|(line, x)| {
+            let (u, v) = x.split_at_mut(nx);
+            let across = along_x.line(line);
+            // The last column has no difference along x, the last line of a slice none along y.
+            u[..nx - 1].iter_mut().zip(across).for_each(|(u, p)| *u = -p);
+            u[nx - 1] = 0.0;
+            u[1..].iter_mut().zip(across).for_each(|(u, p)| *u += p);
+            if along_y.below(line).is_some() {
+                u.iter_mut().zip(along_y.line(line)).for_each(|(u, p)| *u -= p);
+            }
+            if let Some(above) = along_y.above(line) {
+                u.iter_mut().zip(above).for_each(|(u, p)| *u += p);
+            }
+            for (v, p) in v.chunks_exact_mut(nx).zip([along_y, along_x]) {
+                v.iter_mut().zip(p.line(line)).for_each(|(v, p)| *v = -p);
+            }
+        });
+    }
+
+    fn example(seed: u64) -> Example<Self> {
+        let field = Field::example(seed, false);
+        let p = field.noise(field.input_lines, 2, seed);
+        let other = field.noise(3, 2, seed + 1);
+        let x = field.noise(12, field.channels, seed + 2);
+        Example { kernel: Self { field }, inputs: vec![p, other], outputs: vec![x] }
+    }
+}

@@ -1,0 +1,314 @@
+//! A register of f32 numbers, so that a vector loop is written once: AVX-512, AVX2 and one number at a time.
+//!
+//! A loop is an `#[inline(always)]` function over `L: Lanes`; a caller with `#[target_feature]` makes it vector code.
+
+#![allow(unsafe_op_in_unsafe_fn, reason = "every function here is one instruction or two")]
+
+use crate::device::Simd;
+
+/// `N` numbers, added, multiplied and so on number by number.
+///
+/// # Safety
+/// Every function needs the instructions of its level, and pointers to as many numbers as it says.
+pub(super) trait Lanes: Copy {
+    /// How many.
+    const N: usize;
+    /// `x`, N times.
+    unsafe fn splat(x: f32) -> Self;
+    /// 0, 1, 2 …
+    unsafe fn count() -> Self;
+    unsafe fn add(self, other: Self) -> Self;
+    unsafe fn sub(self, other: Self) -> Self;
+    unsafe fn mul(self, other: Self) -> Self;
+    /// self · factor + term, rounded once.
+    unsafe fn mul_add(self, factor: Self, term: Self) -> Self;
+    /// term − self · factor, rounded once.
+    unsafe fn neg_mul_add(self, factor: Self, term: Self) -> Self;
+    unsafe fn min(self, other: Self) -> Self;
+    unsafe fn max(self, other: Self) -> Self;
+    unsafe fn abs(self) -> Self;
+    unsafe fn floor(self) -> Self;
+    /// 1 / self to 1 in 10⁷.
+    unsafe fn inverse(self) -> Self;
+    /// self with the sign of `sign`; self must not be negative.
+    unsafe fn with_sign(self, sign: Self) -> Self;
+    /// `numbers[index]`, for whole `index` within 0..2N; reads all these 2N numbers.
+    unsafe fn pick(numbers: *const f32, index: Self) -> Self;
+    /// `numbers[index]`, for any whole `index`.
+    unsafe fn pick_far(numbers: *const f32, index: Self) -> Self;
+    /// Reads N numbers.
+    unsafe fn load(numbers: *const f32) -> Self;
+    /// Writes N numbers.
+    unsafe fn store(self, numbers: *mut f32);
+}
+
+impl Lanes for f32 {
+    const N: usize = 1;
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self {
+        x
+    }
+    #[inline(always)]
+    unsafe fn count() -> Self {
+        0.0
+    }
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        self + other
+    }
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        self - other
+    }
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        self * other
+    }
+    // Without the instruction a fused multiply–add is a call of the C library.
+    #[inline(always)]
+    unsafe fn mul_add(self, factor: Self, term: Self) -> Self {
+        self * factor + term
+    }
+    #[inline(always)]
+    unsafe fn neg_mul_add(self, factor: Self, term: Self) -> Self {
+        term - self * factor
+    }
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        f32::min(self, other)
+    }
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        f32::max(self, other)
+    }
+    #[inline(always)]
+    unsafe fn abs(self) -> Self {
+        f32::abs(self)
+    }
+    #[inline(always)]
+    unsafe fn floor(self) -> Self {
+        f32::floor(self)
+    }
+    #[inline(always)]
+    unsafe fn inverse(self) -> Self {
+        1.0 / self
+    }
+    #[inline(always)]
+    unsafe fn with_sign(self, sign: Self) -> Self {
+        self.copysign(sign)
+    }
+    #[inline(always)]
+    unsafe fn pick(numbers: *const f32, index: Self) -> Self {
+        *numbers.offset(index as isize)
+    }
+    #[inline(always)]
+    unsafe fn pick_far(numbers: *const f32, index: Self) -> Self {
+        *numbers.offset(index as isize)
+    }
+    #[inline(always)]
+    unsafe fn load(numbers: *const f32) -> Self {
+        *numbers
+    }
+    #[inline(always)]
+    unsafe fn store(self, numbers: *mut f32) {
+        *numbers = self;
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    use super::Lanes;
+
+    impl Lanes for __m512 {
+        const N: usize = 16;
+        #[inline(always)]
+        unsafe fn splat(x: f32) -> Self {
+            _mm512_set1_ps(x)
+        }
+        #[inline(always)]
+        unsafe fn count() -> Self {
+            _mm512_setr_ps(0., 1., 2., 3., 4., 5., 6., 7., 8., 9., 10., 11., 12., 13., 14., 15.)
+        }
+        #[inline(always)]
+        unsafe fn add(self, other: Self) -> Self {
+            _mm512_add_ps(self, other)
+        }
+        #[inline(always)]
+        unsafe fn sub(self, other: Self) -> Self {
+            _mm512_sub_ps(self, other)
+        }
+        #[inline(always)]
+        unsafe fn mul(self, other: Self) -> Self {
+            _mm512_mul_ps(self, other)
+        }
+        #[inline(always)]
+        unsafe fn mul_add(self, factor: Self, term: Self) -> Self {
+            _mm512_fmadd_ps(self, factor, term)
+        }
+        #[inline(always)]
+        unsafe fn neg_mul_add(self, factor: Self, term: Self) -> Self {
+            _mm512_fnmadd_ps(self, factor, term)
+        }
+        #[inline(always)]
+        unsafe fn min(self, other: Self) -> Self {
+            _mm512_min_ps(self, other)
+        }
+        #[inline(always)]
+        unsafe fn max(self, other: Self) -> Self {
+            _mm512_max_ps(self, other)
+        }
+        #[inline(always)]
+        unsafe fn abs(self) -> Self {
+            _mm512_abs_ps(self)
+        }
+        #[inline(always)]
+        unsafe fn floor(self) -> Self {
+            _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC }>(self)
+        }
+        #[inline(always)]
+        unsafe fn inverse(self) -> Self {
+            // 14 bits, doubled by Newton.
+            let rough = _mm512_rcp14_ps(self);
+            _mm512_mul_ps(rough, _mm512_fnmadd_ps(self, rough, _mm512_set1_ps(2.0)))
+        }
+        #[inline(always)]
+        unsafe fn with_sign(self, sign: Self) -> Self {
+            let bit = _mm512_and_ps(sign, _mm512_set1_ps(-0.0));
+            _mm512_or_ps(self, bit)
+        }
+        #[inline(always)]
+        unsafe fn pick(numbers: *const f32, index: Self) -> Self {
+            let (low, high) = (_mm512_loadu_ps(numbers), _mm512_loadu_ps(numbers.add(16)));
+            _mm512_permutex2var_ps(low, _mm512_cvttps_epi32(index), high)
+        }
+        #[inline(always)]
+        unsafe fn pick_far(numbers: *const f32, index: Self) -> Self {
+            _mm512_i32gather_ps::<4>(_mm512_cvttps_epi32(index), numbers)
+        }
+        #[inline(always)]
+        unsafe fn load(numbers: *const f32) -> Self {
+            _mm512_loadu_ps(numbers)
+        }
+        #[inline(always)]
+        unsafe fn store(self, numbers: *mut f32) {
+            _mm512_storeu_ps(numbers, self);
+        }
+    }
+
+    impl Lanes for __m256 {
+        const N: usize = 8;
+        #[inline(always)]
+        unsafe fn splat(x: f32) -> Self {
+            _mm256_set1_ps(x)
+        }
+        #[inline(always)]
+        unsafe fn count() -> Self {
+            _mm256_setr_ps(0., 1., 2., 3., 4., 5., 6., 7.)
+        }
+        #[inline(always)]
+        unsafe fn add(self, other: Self) -> Self {
+            _mm256_add_ps(self, other)
+        }
+        #[inline(always)]
+        unsafe fn sub(self, other: Self) -> Self {
+            _mm256_sub_ps(self, other)
+        }
+        #[inline(always)]
+        unsafe fn mul(self, other: Self) -> Self {
+            _mm256_mul_ps(self, other)
+        }
+        #[inline(always)]
+        unsafe fn mul_add(self, factor: Self, term: Self) -> Self {
+            _mm256_fmadd_ps(self, factor, term)
+        }
+        #[inline(always)]
+        unsafe fn neg_mul_add(self, factor: Self, term: Self) -> Self {
+            _mm256_fnmadd_ps(self, factor, term)
+        }
+        #[inline(always)]
+        unsafe fn min(self, other: Self) -> Self {
+            _mm256_min_ps(self, other)
+        }
+        #[inline(always)]
+        unsafe fn max(self, other: Self) -> Self {
+            _mm256_max_ps(self, other)
+        }
+        #[inline(always)]
+        unsafe fn abs(self) -> Self {
+            _mm256_andnot_ps(_mm256_set1_ps(-0.0), self)
+        }
+        #[inline(always)]
+        unsafe fn floor(self) -> Self {
+            _mm256_floor_ps(self)
+        }
+        #[inline(always)]
+        unsafe fn inverse(self) -> Self {
+            // Its 12 bits are too few for one step of Newton.
+            _mm256_div_ps(_mm256_set1_ps(1.0), self)
+        }
+        #[inline(always)]
+        unsafe fn with_sign(self, sign: Self) -> Self {
+            _mm256_or_ps(self, _mm256_and_ps(sign, _mm256_set1_ps(-0.0)))
+        }
+        #[inline(always)]
+        unsafe fn pick(numbers: *const f32, index: Self) -> Self {
+            let index = _mm256_cvttps_epi32(index);
+            let low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(numbers), index);
+            let high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(numbers.add(8)), index);
+            // Bit 3 of the index, brought to the sign, says which.
+            _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32::<28>(index)))
+        }
+        #[inline(always)]
+        unsafe fn pick_far(numbers: *const f32, index: Self) -> Self {
+            _mm256_i32gather_ps::<4>(numbers, _mm256_cvttps_epi32(index))
+        }
+        #[inline(always)]
+        unsafe fn load(numbers: *const f32) -> Self {
+            _mm256_loadu_ps(numbers)
+        }
+        #[inline(always)]
+        unsafe fn store(self, numbers: *mut f32) {
+            _mm256_storeu_ps(numbers, self);
+        }
+    }
+}
+
+/// A loop written over lanes.
+pub(super) trait Loop {
+    type Output;
+    /// # Safety
+    /// The caller has the instructions of `L`.
+    unsafe fn run<L: Lanes>(self) -> Self::Output;
+}
+
+/// Runs a loop with the instructions of `simd`.
+///
+/// # Panics
+/// If this machine lacks them.
+#[track_caller]
+pub(super) fn run<T: Loop>(simd: Simd, task: T) -> T::Output {
+    // More would be undefined behaviour.
+    assert!(simd <= Simd::best() || simd == Simd::Scalar, "this machine has no {simd}");
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{__m256, __m512};
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+        unsafe fn wide<T: Loop>(task: T) -> T::Output {
+            task.run::<__m512>()
+        }
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn half<T: Loop>(task: T) -> T::Output {
+            task.run::<__m256>()
+        }
+        // SAFETY: asserted above.
+        match simd {
+            Simd::Avx512 => return unsafe { wide(task) },
+            Simd::Avx2 => return unsafe { half(task) },
+            _ => {}
+        }
+    }
+    // SAFETY: plain numbers need nothing.
+    unsafe { task.run::<f32>() }
+}

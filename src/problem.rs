@@ -1,0 +1,94 @@
+//! What is minimised: ½ Σ wᵢ (Ax − b)ᵢ² + Σ λ‖Kx − c‖ over the images within bounds.
+
+use crate::{
+    device::Array,
+    operators::{LineFilter, LinearOperator},
+};
+
+/// How well the image explains the data: ½ Σ wᵢ (Ax − b)ᵢ².
+pub struct Fidelity {
+    /// A.
+    pub operator: Box<dyn LinearOperator>,
+    /// b, with the shape of A's range.
+    pub data: Array,
+    /// 1/w of every number of b, negative where it does not count; all 1 without.
+    pub inverse_weights: Option<Array>,
+    /// Which differences between Ax and b are mended faster.
+    pub metric: Metric,
+}
+
+/// A positive map of the data's space, by which a step of the data's dual variable is stretched (a preconditioner).
+pub enum Metric {
+    /// The same for all.
+    Scalar(f32),
+    /// A convolution of the detector's lines with a filter whose response is positive.
+    Lines(LineFilter),
+}
+
+/// λ Σ ‖(Kx − c)_group‖₂ over groups of all numbers in one line and column, as a sum of convex terms has many of.
+pub struct Term {
+    /// K; its range is `[lines, width, nx]`.
+    pub operator: Box<dyn LinearOperator>,
+    /// An upper bound of ‖K‖.
+    pub norm: f64,
+    /// λ.
+    pub strength: f32,
+    /// Huber's δ: below it the norm is a parabola. 0 for none.
+    pub smoothing: f32,
+    /// Factors on λ, one a group `[lines, nx]`.
+    pub factors: Option<Array>,
+    /// c, with the shape of K's range.
+    pub shift: Option<Array>,
+}
+
+/// Values that the image's pixels may take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bounds {
+    /// Least value.
+    pub lower: f32,
+    /// Largest value.
+    pub upper: f32,
+}
+
+impl Bounds {
+    /// x ≥ 0.
+    pub const NON_NEGATIVE: Self = Self { lower: 0.0, upper: f32::MAX };
+    /// Any x.
+    pub const NONE: Self = Self { lower: f32::MIN, upper: f32::MAX };
+}
+
+/// A sum of convex terms.
+pub struct Problem {
+    /// The data's term.
+    pub fidelity: Fidelity,
+    /// What else is known of the image.
+    pub terms: Vec<Term>,
+    /// Where the image's values lie. Where lines have several channels, `[lines, channels, nx]`, bounds hold for the first.
+    pub bounds: Bounds,
+}
+
+impl Problem {
+    /// Checks that all shapes fit each other.
+    ///
+    /// # Panics
+    /// If they do not.
+    #[track_caller]
+    pub fn check(&self) {
+        let Fidelity { operator, data, inverse_weights, .. } = &self.fidelity;
+        assert_eq!(operator.range(), data.shape(), "the range of A and the data");
+        if let Some(weights) = inverse_weights {
+            assert_eq!(weights.shape(), data.shape(), "weights and data");
+        }
+        for (index, Term { operator: term, shift, factors, norm, .. }) in self.terms.iter().enumerate() {
+            assert_eq!(term.domain(), operator.domain(), "the domain of term {index} and that of A");
+            let &[lines, _, nx] = term.range() else { panic!("term {index}: groups {:?}", term.range()) };
+            assert!(*norm > 0.0, "term {index}: a norm of {norm}");
+            if let Some(shift) = shift {
+                assert_eq!(shift.shape(), term.range(), "term {index}: shift");
+            }
+            if let Some(factors) = factors {
+                assert_eq!(factors.shape(), [lines, nx], "term {index}: factors");
+            }
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Total variation: ½ Σ w (Ax − b)² + λ Σ |∇x|, x within bounds (Rudin, Osher & Fatemi 1992; for few views Sidky & Pan
+//! 2008).
+
+use super::{Recipe, Reconstruction, options::Options, variational};
+use crate::{
+    device::Device, error::Result, geometry::Grid, monitor::Monitor, regularisers::total_variation, scan::Scan,
+};
+
+/// The recipe.
+#[derive(Clone, Debug, Default)]
+pub struct Tv(pub Options);
+
+impl Recipe for Tv {
+    fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
+        variational::reconstruct(("tv", &self.0), scan, grid, (device, monitor), 1, |facts| {
+            Ok(vec![total_variation(device, facts.grid.shape, facts.strength as f32, 0.0)])
+        })
+    }
+}
+
+/// As asked for.
+pub fn recipe(options: &Options) -> Box<dyn Recipe> {
+    Box::new(Tv(options.clone()))
+}
