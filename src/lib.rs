@@ -37,6 +37,7 @@ pub mod units;
 
 pub mod device;
 pub mod geometry;
+pub mod physics;
 
 pub mod kernels;
 
@@ -53,6 +54,7 @@ pub mod io;
 pub mod phantom;
 pub mod quality;
 pub mod recipes;
+pub mod scanner;
 
 pub mod study;
 

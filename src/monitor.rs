@@ -51,7 +51,7 @@ impl Monitor {
 
     /// A monitor that tells nobody of its steps and is interrupted with this one: for work that runs in parallel.
     pub fn unheard(&self) -> Self {
-        Self { listener: None, interrupted: self.interrupted, timings: Mutex::default() }
+        Self { interrupted: self.interrupted, ..Self::default() }
     }
 
     /// `Err(Interrupted)` once the user asked to stop: call it between parts of long work.

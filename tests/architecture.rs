@@ -9,12 +9,12 @@ use std::{
 /// Modules by floor, the ground floor first. A file uses only floors below its own, and its own module.
 const FLOORS: [&[&str]; 9] = [
     &["units", "error", "monitor", "random"],
-    &["geometry", "device"],
+    &["geometry", "physics", "device"],
     &["kernels"],
     &["operators"],
     &["problem"],
     &["scan", "image", "solvers", "regularisers"],
-    &["phantom", "recipes", "io", "quality"],
+    &["phantom", "recipes", "scanner", "io", "quality"],
     &["study"],
     &["cli", "main"],
 ];

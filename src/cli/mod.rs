@@ -5,6 +5,7 @@ mod geometry;
 mod grid;
 mod output;
 mod report;
+mod scanner;
 mod sketch;
 
 use std::{process::ExitCode, sync::atomic::AtomicBool};
@@ -41,7 +42,7 @@ macro_rules! verbs {
 verbs! {
     /// Reconstruct an image from a scan
     recon::Recon,
-    /// Scan a phantom: exact projections, with or without noise
+    /// Scan a phantom or an image: what a scanner measures of it
     scan::Scan,
     /// Draw a phantom, area-sampled
     phantom::Phantom,

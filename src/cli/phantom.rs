@@ -28,13 +28,13 @@ pub struct Flags {
 pub struct PhantomFlags {
     /// The phantom's name, or a TOML file of your own
     #[arg(value_name = "PHANTOM", help = format!("The phantom: {}, or a TOML file of your own", known()))]
-    name: String,
+    pub name: String,
     /// What a value of 1 means, such as 0.04/mm
     #[arg(long, value_name = "ATTENUATION", value_parser = units::attenuation)]
-    scale: Option<f64>,
+    pub scale: Option<f64>,
 }
 
-fn known() -> String {
+pub fn known() -> String {
     rushlight::phantom::names().collect::<Vec<_>>().join(", ")
 }
 

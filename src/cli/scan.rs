@@ -1,41 +1,71 @@
-//! `rushlight scan`: exact projections of a phantom, with or without noise.
+//! `rushlight scan`: what a scanner measures of a phantom or of an image; or a scan as if from a lower dose.
 
-use clap::Args;
-use rushlight::{Error, Result, io, scan::noise::Noise};
-use serde_json::json;
+use std::path::{Path, PathBuf};
 
-use super::{Global, geometry::GeometryFlags, output::OutputFlags, phantom::PhantomFlags, report::Report};
+use clap::{Args, ValueEnum};
+use rushlight::{
+    Error, Result,
+    device::Device,
+    geometry::{Geometry, Grid, LengthUnit},
+    image::{Image, Quantity},
+    io::{self, Content, Reading, WriteOptions},
+    monitor::Monitor,
+    phantom,
+    scan::Scan,
+    scanner::{LowDose, Scanned, lodopab, object},
+    units,
+};
+use serde_json::{Value, json};
+
+use super::{
+    Global,
+    geometry::GeometryFlags,
+    output::OutputFlags,
+    phantom::{PhantomFlags, known},
+    recon::understand,
+    report::Report,
+    scanner::ScannerFlags,
+};
 
 pub const EXAMPLES: &str = "Examples:
   rushlight scan shepp-logan-toft --views 720 --angles 0..180deg --cells 736 --cell 0.5mm -o scan.h5
   rushlight scan cct189 --geometry fan --views 720 --angles 0..360deg --cells 900 --cell 0.6mm \\
       --source-origin 600mm --source-detector 1100mm --photons 1e5 --seed 1 -o noisy.h5
-  rushlight scan forbild-head --geometry scan.toml -o scan.h5";
+  rushlight scan slice.dcm --geometry fan --detector curved --views 720 --cells 800 --cell 1.2mm --cell-height 1mm \\
+      --source-origin 570mm --source-detector 1040mm --tube 120kV --mas 200 --bowtie 200mm --focal-spot 1mm \\
+      --cross-talk 0.02 --electronic-noise 5 -o scan.h5
+  rushlight scan chest.npz:/pixels --slice 30 --unit hu --preset lodopab --truth truth.npy -o scan.h5
+  rushlight scan scan.h5 --insert-dose 0.2 --photons 1e5 -o a-fifth.h5";
+
+/// A published protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Preset {
+    /// LoDoPaB-CT: 362² on 260 mm, 1000 parallel views of 513 cells, 4096 photons, 0 taken for 0.1
+    Lodopab,
+}
 
 #[derive(Args, Debug)]
 pub struct Flags {
+    #[arg(value_name = "PHANTOM|IMAGE|SCAN", help = format!(
+        "What to scan: a phantom ({}), a TOML file of your own, or an image (DICOM, NIfTI, TIFF, npy, npz:/key); or a scan, for --insert-dose", known()))]
+    object: String,
+    /// What a phantom's value of 1 means, such as 0.04/mm
+    #[arg(long, value_name = "ATTENUATION", value_parser = units::attenuation)]
+    scale: Option<f64>,
+    /// A published protocol: sets geometry, photons and zero-count rule
+    #[arg(long, value_enum)]
+    preset: Option<Preset>,
+    /// Add noise to a scan until it is one of this fraction of its dose; --photons says how many it has
+    #[arg(long, value_name = "FRACTION", requires = "photons")]
+    insert_dose: Option<f64>,
     #[command(flatten)]
-    phantom: PhantomFlags,
+    image: ImageFlags,
     #[command(flatten)]
     geometry: GeometryFlags,
-    /// Number of views
-    #[arg(long, value_name = "N", help_heading = "Geometry")]
-    views: Option<usize>,
-    /// Detector columns
-    #[arg(long, value_name = "N", help_heading = "Geometry")]
-    cells: Option<usize>,
-    /// Detector rows
-    #[arg(long, value_name = "N", help_heading = "Geometry")]
-    detector_rows: Option<usize>,
-    /// Photons per cell and view in the open beam; noise-free without
-    #[arg(long, value_name = "N")]
-    photons: Option<f64>,
-    /// Standard deviation of the detector's electronic noise, in photons
-    #[arg(long, value_name = "PHOTONS", default_value_t = 0.0, requires = "photons")]
-    electronic_noise: f64,
-    /// Seed of the noise: the same seed gives the same counts
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
+    #[command(flatten)]
+    counts: CountFlags,
+    #[command(flatten)]
+    scanner: ScannerFlags,
     #[command(flatten)]
     output: OutputFlags,
     /// Print timings, shapes and files as one line of JSON
@@ -43,33 +73,298 @@ pub struct Flags {
     json: bool,
 }
 
+/// How many views and cells.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Geometry")]
+struct CountFlags {
+    /// Number of views
+    #[arg(long, value_name = "N")]
+    views: Option<usize>,
+    /// Detector columns
+    #[arg(long, value_name = "N")]
+    cells: Option<usize>,
+    /// Detector rows
+    #[arg(long, value_name = "N")]
+    detector_rows: Option<usize>,
+}
+
+/// What an image's numbers are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Unit {
+    Hounsfield,
+    /// This many mm⁻¹.
+    Attenuation(f64),
+}
+
+/// An image to be scanned.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Image to scan")]
+struct ImageFlags {
+    /// What its values are, where the file does not say or is wrong: hu, /mm, /cm or /m
+    #[arg(long, value_name = "UNIT", value_parser = unit)]
+    unit: Option<Unit>,
+    /// Width of its pixels, where the file does not say or is wrong, such as 0.8mm
+    #[arg(long, value_name = "LENGTH", value_parser = units::length)]
+    voxel: Option<f64>,
+    /// Which slice of a stack; 0 is the first
+    #[arg(long, value_name = "N")]
+    slice: Option<usize>,
+    /// Scan it on pixels N times finer (bilinear), so that no reconstruction meets the pixels that were scanned
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
+    refine: Option<u8>,
+    /// Write the image that was scanned, in mm⁻¹, before it is made finer
+    #[arg(long, value_name = "FILE")]
+    truth: Option<PathBuf>,
+}
+
+fn unit(text: &str) -> Result<Unit> {
+    match text {
+        "hu" | "HU" => Ok(Unit::Hounsfield),
+        _ => units::attenuation(&format!("1{text}"))
+            .map(Unit::Attenuation)
+            .map_err(|_| Error::Quantity { text: text.into(), expected: "a unit of images: hu, /mm, /cm or /m" }),
+    }
+}
+
+/// Everything a run has at hand.
+struct Run<'a> {
+    flags: &'a Flags,
+    global: &'a Global,
+    /// Opened where an image is projected.
+    device: Option<Device>,
+    monitor: Monitor,
+    notes: Vec<String>,
+    outputs: Vec<String>,
+}
+
 pub fn run(flags: Flags, global: &Global) -> Result<()> {
     flags.output.check_recording()?;
-    let phantom = flags.phantom.open()?;
-    let description = flags.geometry.describe(Default::default())?.with_usual_angles();
-    let [views, rows, columns] = description.shape;
-    let needed = |flag: &str, what: &str, value: Option<usize>| {
-        value.ok_or_else(|| Error::Option(format!("how many {what} the scan has is not known; give {flag}")))
-    };
-    let shape = [
-        needed("--views", "views", flags.views.or(views).or(description.angle_count()))?,
-        flags.detector_rows.or(rows).unwrap_or(1),
-        needed("--cells", "detector columns", flags.cells.or(columns))?,
-    ];
-    let geometry = description.with_cell_in_millimetres()?.geometry(shape)?;
-    let monitor = global.monitor();
-    let mut scan = phantom.scan(&geometry, &monitor)?;
-    let mut notes = vec![phantom.title.clone()];
-    if let Some(photons) = flags.photons {
-        let noise = Noise { photons, seed: flags.seed, electronic: flags.electronic_noise };
-        let starved = monitor.step("noise", 1, || noise.apply(&mut scan))?;
-        notes.push(format!("{photons} photons per cell and view, electronic noise {}, seed {}", noise.electronic, noise.seed));
-        notes.push(format!("{starved} cells below half a photon were counted as half a photon"));
+    if let Some(truth) = &flags.image.truth {
+        io::image_format(truth, None)?;
+        io::check_output(truth, flags.output.options().force)?;
     }
+    let monitor = global.monitor();
+    let mut run = Run { flags: &flags, global, device: None, monitor, notes: Vec::new(), outputs: Vec::new() };
+    let scan = run.scan()?;
+    let shape = scan.geometry.shape();
     let recording = scan.into();
-    let written = monitor.step("write", 1, || io::write_recording(&flags.output.output, &recording, &flags.output.options()))?;
+    let Run { device, monitor, mut notes, mut outputs, .. } = run;
+    let written =
+        monitor.step("write", 1, || io::write_recording(&flags.output.output, &recording, &flags.output.options()))?;
     notes.extend(written.remark);
-    let outputs = written.paths.iter().map(|path| path.display().to_string()).collect();
-    let facts = vec![("shape", json!(shape))];
-    Report { verb: "scan", device: None, monitor: &monitor, notes: &notes, outputs, facts }.print(flags.json, global)
+    outputs.extend(written.paths.iter().map(|path| path.display().to_string()));
+    let facts: Vec<(&str, Value)> = vec![("shape", json!(shape))];
+    Report { verb: "scan", device: device.as_ref(), monitor: &monitor, notes: &notes, outputs, facts }
+        .print(flags.json, global)
+}
+
+impl Run<'_> {
+    fn scan(&mut self) -> Result<Scan> {
+        let object = &self.flags.object;
+        let is_phantom = phantom::names().any(|name| name == object) || object.ends_with(".toml");
+        // What is neither a phantom nor a file: the phantoms' message lists the known ones.
+        if is_phantom || !(Path::new(object).exists() || object.contains(":/")) {
+            return self.phantom();
+        }
+        match io::content(object)? {
+            Content::Scan => self.low_dose(),
+            Content::Numbers if self.flags.insert_dose.is_some() => self.low_dose(),
+            _ => self.image(),
+        }
+    }
+
+    fn phantom(&mut self) -> Result<Scan> {
+        let flags = self.flags;
+        let phantom = PhantomFlags { name: flags.object.clone(), scale: flags.scale }.open()?;
+        for (flag, given) in flags.image.given().into_iter().chain([
+            ("--preset", flags.preset.is_some()),
+            ("--insert-dose", flags.insert_dose.is_some()),
+        ]) {
+            if given {
+                return Err(Error::Option(format!(
+                    "{flag} is not for phantoms; draw it first: rushlight phantom {} -o image.npy",
+                    flags.object
+                )));
+            }
+        }
+        let geometry = self.geometry()?;
+        self.notes.push(phantom.title.clone());
+        let scanner = flags.scanner.scanner(&geometry, &mut self.notes)?;
+        if scanner.spectrum.is_some() {
+            return Err(Error::Option(format!(
+                "--tube needs materials, which are told from an image's values; draw the phantom first: rushlight phantom {} -o image.npy",
+                flags.object
+            )));
+        }
+        // The phantom's own steps are not the scanner's.
+        let trace = |geometry: &Geometry| Ok(phantom.scan(geometry, &Monitor::silent())?.projections);
+        let scanned = scanner.scan_traced(&geometry, &trace, &self.monitor)?;
+        Ok(self.noted(scanned))
+    }
+
+    fn image(&mut self) -> Result<Scan> {
+        let flags = self.flags;
+        if flags.insert_dose.is_some() {
+            return Err(Error::Option(format!(
+                "{}: --insert-dose is for scans, and this is an image; scan it with --photons",
+                flags.object
+            )));
+        }
+        if flags.scale.is_some() {
+            return Err(Error::Option("--scale is for phantoms; say what an image's values are with --unit".into()));
+        }
+        let image = self.monitor.step("read", 1, || flags.image.read(&flags.object))?;
+        if flags.preset == Some(Preset::Lodopab) {
+            return self.lodopab(&image);
+        }
+        let geometry = self.geometry()?;
+        let scanner = flags.scanner.scanner(&geometry, &mut self.notes)?;
+        let truth = object::attenuation(&image, scanner.water())?;
+        let [_, rows, columns] = truth.grid.shape;
+        self.notes.push(format!(
+            "{columns} × {rows} pixels of {:.6} mm, their middle on the rotation axis; water {:.6}/mm ({} keV)",
+            truth.grid.voxel()[2],
+            scanner.water(),
+            scanner.energy
+        ));
+        self.write_truth(&truth)?;
+        let finer = flags.image.refine.map_or(1, usize::from);
+        let fine = object::resampled(&truth, [rows * finer, columns * finer]);
+        let device = self.device.insert(self.global.open()?);
+        let scanned = scanner.scan(&fine, &geometry, device, &self.monitor)?;
+        Ok(self.noted(scanned))
+    }
+
+    fn lodopab(&mut self, image: &Image) -> Result<Scan> {
+        let flags = self.flags;
+        let counts = &flags.counts;
+        let set = flags.geometry.any() || counts.views.or(counts.cells).or(counts.detector_rows).is_some();
+        if set || flags.image.refine.is_some() || flags.scanner.any_but_seed() {
+            return Err(Error::Option(
+                "--preset lodopab sets geometry, pixels, beam and photons; leave their flags out, or the preset".into(),
+            ));
+        }
+        let truth = lodopab::truth(image, flags.scanner.seed)?;
+        self.write_truth(&truth)?;
+        let device = self.device.insert(self.global.open()?);
+        let scanned = lodopab::scan(&truth, flags.scanner.seed, device, &self.monitor)?;
+        self.notes.push(format!(
+            "LoDoPaB-CT: {} photons, seed {}; its own numbers are these line integrals, and attenuation per m, over {:.5}",
+            lodopab::PHOTONS,
+            flags.scanner.seed,
+            1000.0 * lodopab::MU_MAX
+        ));
+        Ok(self.noted(scanned))
+    }
+
+    fn low_dose(&mut self) -> Result<Scan> {
+        let flags = self.flags;
+        let scanner = &flags.scanner;
+        let (Some(fraction), Some(photons)) = (flags.insert_dose, scanner.photons) else {
+            return Err(Error::Option(format!(
+                "{} holds a scan: give --insert-dose with --photons to lower its dose, or a phantom or an image to scan",
+                flags.object
+            )));
+        };
+        let stray = flags.image.given().into_iter().find(|(_, given)| *given).map(|(flag, _)| flag);
+        if let Some(flag) = stray.or(scanner.only_for_objects()) {
+            return Err(Error::Option(format!("{flag} is not for --insert-dose: the scan has been made")));
+        }
+        let mut recording = self.monitor.step("read", 1, || io::read_recording(&flags.object))?;
+        if recording.reading == Reading::Counts {
+            return Err(Error::Option(format!(
+                "{} holds raw counts; --insert-dose takes line integrals",
+                flags.object
+            )));
+        }
+        let geometry = understand(&flags.geometry, &mut recording)?;
+        let mut scan = Scan::new(recording.data, geometry)?;
+        let low = LowDose {
+            fraction,
+            photons,
+            electronic: scanner.electronic_noise,
+            floor: scanner.zero_counts,
+            seed: scanner.seed,
+        };
+        let floored = self.monitor.step("noise", 1, || low.insert(&mut scan))?;
+        self.notes.push(format!(
+            "noise added until {photons} photons per cell and view are {}, electronic noise {}, seed {}",
+            fraction * photons,
+            low.electronic,
+            low.seed
+        ));
+        Ok(self.noted(Scanned { scan, floored }))
+    }
+
+    fn noted(&mut self, scanned: Scanned) -> Scan {
+        if scanned.floored > 0 {
+            self.notes.push(format!("{} readings met the zero-count rule", scanned.floored));
+        }
+        scanned.scan
+    }
+
+    fn write_truth(&mut self, truth: &Image) -> Result<()> {
+        let Some(path) = &self.flags.image.truth else { return Ok(()) };
+        let options = WriteOptions { force: self.flags.output.options().force, ..WriteOptions::default() };
+        let written = io::write_image(path, truth, &options)?;
+        self.notes.extend(written.remark);
+        self.outputs.extend(written.paths.iter().map(|path| path.display().to_string()));
+        Ok(())
+    }
+
+    /// The geometry from the flags.
+    fn geometry(&self) -> Result<Geometry> {
+        let Flags { geometry, counts, .. } = self.flags;
+        let description = geometry.describe(Default::default())?.with_usual_angles();
+        let [views, rows, columns] = description.shape;
+        let needed = |flag: &str, what: &str, value: Option<usize>| {
+            value.ok_or_else(|| Error::Option(format!("how many {what} the scan has is not known; give {flag}")))
+        };
+        let shape = [
+            needed("--views", "views", counts.views.or(views).or(description.angle_count()))?,
+            counts.detector_rows.or(rows).unwrap_or(1),
+            needed("--cells", "detector columns", counts.cells.or(columns))?,
+        ];
+        description.with_cell_in_millimetres()?.geometry(shape)
+    }
+}
+
+impl ImageFlags {
+    /// Each flag, and whether it was given.
+    fn given(&self) -> [(&'static str, bool); 5] {
+        [
+            ("--unit", self.unit.is_some()),
+            ("--voxel", self.voxel.is_some()),
+            ("--slice", self.slice.is_some()),
+            ("--refine", self.refine.is_some()),
+            ("--truth", self.truth.is_some()),
+        ]
+    }
+
+    /// One slice about the rotation axis, in the units that flags and file say.
+    fn read(&self, path: &str) -> Result<Image> {
+        let image = io::read_image(path)?;
+        let slices = image.grid.shape[0];
+        let index = match self.slice {
+            None if slices > 1 => {
+                return Err(Error::file(path, format!("a stack of {slices} slices; choose one, such as --slice {}", slices / 2)));
+            }
+            index => index.unwrap_or(0),
+        };
+        let mut image = object::centered(&object::slice(&image, index)?);
+        if let Some(voxel) = self.voxel {
+            image.grid = Grid::centered(image.grid.shape, [voxel; 3], [0.0; 3]);
+            image.grid.check()?;
+            image.unit = LengthUnit::Millimetre;
+        }
+        match self.unit {
+            None => {}
+            Some(Unit::Hounsfield) => image.quantity = Quantity::Hounsfield { mu_water: None },
+            Some(Unit::Attenuation(factor)) => {
+                image.values.mapv_inplace(|value| (f64::from(value) * factor) as f32);
+                image.quantity = Quantity::Attenuation(LengthUnit::Millimetre);
+            }
+        }
+        Ok(image)
+    }
 }

@@ -60,17 +60,6 @@ recipes! {
     "tv" => tv,
 }
 
-/// The recipe called `name`, with its usual options.
-///
-/// # Errors
-/// An unknown name; the message lists those that are known.
-pub fn by_name(name: &str) -> Result<Box<dyn Recipe>> {
-    match name {
-        "fbp" => Ok(Box::new(fbp::Fbp::default())),
-        _ => Err(Error::Option(format!("no method '{name}'; known methods: {}", ALL.join(", ")))),
-    }
-}
-
 /// Values of an image, from the lines of a device array.
 fn volume(shape: [usize; 3], values: Vec<f32>) -> Array3<f32> {
     Array3::from_shape_vec(shape, values).expect("the image array has the grid's shape")

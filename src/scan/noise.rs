@@ -15,7 +15,7 @@ use crate::{
 pub const FLOOR: f64 = 0.5;
 
 /// Above this, counts are no longer exact in f64.
-const MOST_PHOTONS: f64 = 1e15;
+pub const MOST_PHOTONS: f64 = 1e15;
 
 /// A mono-energetic beam on a detector.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -119,9 +119,15 @@ impl Cell<'_> {
             for (scene, scan) in ground.scans.iter().enumerate() {
                 monitor.check()?;
                 let mut noisy = scan.clone();
-                self.protocol.noise(self.subject, self.level, realisation, scene).apply(&mut noisy)?;
+                let noise = self.protocol.noise(self.subject, self.level, realisation, scene);
+                noise.apply(&mut noisy)?;
                 let start = Instant::now();
-                let made = self.method.recipe()?.reconstruct(noisy, &self.subject.grid(), device, monitor)?;
+                let made = self.method.recipe(Some(noise.photons))?.reconstruct(
+                    noisy,
+                    &self.subject.grid(),
+                    device,
+                    monitor,
+                )?;
                 outcome.seconds += start.elapsed().as_secs_f64();
                 let image = made.image.to_hounsfield(self.subject.mu_water);
                 outcome.keep_crop(scene, self.subject.cropped(&image))?;

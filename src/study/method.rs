@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use crate::{
     error::{Error, Result},
     recipes::{
-        self, Recipe,
+        self, Options, Recipe,
         fbp::{Fbp, Filter},
     },
 };
@@ -29,7 +29,7 @@ impl Method {
     /// An unknown recipe or filter; the message lists those that are known.
     pub fn named(name: &str) -> Result<Self> {
         let method = Self { name: name.trim().to_lowercase() };
-        method.recipe().map(|_| method)
+        method.recipe(None).map(|_| method)
     }
 
     /// What it is called in flags and files.
@@ -53,22 +53,25 @@ impl Method {
         }
     }
 
-    /// The recipe itself.
-    pub fn recipe(&self) -> Result<Box<dyn Recipe>> {
-        match self.parts() {
-            (recipe, None) => recipes::by_name(recipe),
+    /// The recipe with its usual options, told that `photons` per ray were in the open beam.
+    pub fn recipe(&self, photons: Option<f64>) -> Result<Box<dyn Recipe>> {
+        let (recipe, variant) = self.parts();
+        let mut options = Options { photons, ..Options::default() };
+        match (recipe, variant) {
+            (_, None) => {}
             ("fbp", Some(filter)) => {
                 let known = Filter::ALL.map(|(name, _)| name);
                 let found = Filter::ALL.iter().find(|(name, _)| *name == filter).map(|(_, filter)| *filter);
                 let filter = found.ok_or_else(|| {
                     Error::Option(format!("method '{}': no such filter; known: {}", self.name, known.join(", ")))
                 })?;
-                Ok(Box::new(Fbp { filter, ..Fbp::default() }))
+                options.fbp = Fbp { filter, ..Fbp::default() };
             }
-            (recipe, Some(_)) => recipes::by_name(recipe).and_then(|_| {
-                Err(Error::Option(format!("method '{}': {recipe} has no variants; only fbp:FILTER", self.name)))
-            }),
+            (_, Some(_)) => {
+                return Err(Error::Option(format!("method '{}': only fbp takes a filter after a colon", self.name)));
+            }
         }
+        recipes::named(recipe, &options)
     }
 }
 
