@@ -6,21 +6,25 @@ use clap::{Args, ValueEnum};
 use rushlight::{
     Error, Result,
     device::{Device, Simd},
+    io,
     quality::observer::Channels,
     recipes,
     study::{Effort, Method, Protocol, Study, Subject, Sweep, subject},
+    units,
 };
 use serde_json::json;
 
 use super::{
     Global,
     report::{Report, print_line},
+    scan,
 };
 
 pub const EXAMPLES: &str = "Examples:
   rushlight bench dose -o dose/ --quick
   rushlight bench dose -o dose/ --methods fbp:hann,fbp
   rushlight bench views -o views/ --phantoms shepp-logan-toft --levels 20,30,60,100,200,360
+  rushlight bench dose -o chest/ --image chest.npz:/pixels --slices 20,30 --unit hu --voxel 0.781mm
 
 The report is DIR/report.html, one page that needs no network. An interrupted study goes on where it stopped when the
 same command is given again.";
@@ -79,6 +83,18 @@ struct SubjectFlags {
     /// Phantoms by name, or TOML files
     #[arg(long, value_name = "NAMES", value_delimiter = ',', help = format!("Phantoms by name, or TOML files of your own [default: {}]", subject::USUAL.join(",")))]
     phantoms: Vec<String>,
+    /// An image whose slices are scanned (DICOM, NIfTI, TIFF, npy, npz:/key)
+    #[arg(long, value_name = "FILE", requires = "slices")]
+    image: Option<PathBuf>,
+    /// Which slices of --image; 0 is the first
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', requires = "image")]
+    slices: Vec<usize>,
+    /// What the image's values are, where the file does not say: hu, /mm, /cm or /m
+    #[arg(long, value_name = "UNIT", value_parser = scan::unit, requires = "image")]
+    unit: Option<scan::Unit>,
+    /// Width of the image's pixels, where the file does not say, such as 0.8mm
+    #[arg(long, value_name = "LENGTH", value_parser = units::length, requires = "image")]
+    voxel: Option<f64>,
     /// Pixels a side
     #[arg(long, value_name = "N")]
     size: Option<usize>,
@@ -128,10 +144,6 @@ impl Flags {
             observed_views: asked.views.unwrap_or(usual.observed_views),
             observations: asked.observations.unwrap_or(usual.observations),
         };
-        let phantoms = match asked.phantoms.is_empty() {
-            true => subject::USUAL.map(String::from).to_vec(),
-            false => asked.phantoms.clone(),
-        };
         let methods = match self.methods.is_empty() {
             true => USUAL_METHODS.map(String::from).to_vec(),
             false => self.methods.clone(),
@@ -147,7 +159,7 @@ impl Flags {
             photons: self.photons,
             electronic_noise: self.electronic_noise,
             methods: methods.iter().map(|name| Method::named(name)).collect::<Result<_>>()?,
-            subjects: phantoms.iter().map(|name| Subject::phantom(name, &effort)).collect::<Result<_>>()?,
+            subjects: asked.open(&effort)?,
             channels: self.channels.clone(),
             seed: self.seed,
             quick: self.quick,
@@ -161,6 +173,25 @@ impl Flags {
             (Varied::Views, false) => vec![360.0, 200.0, 100.0, 60.0, 30.0, 20.0],
             (Varied::Views, true) => vec![200.0, 100.0, 60.0, 30.0],
         }
+    }
+}
+
+impl SubjectFlags {
+    /// The phantoms and slices; all usual phantoms if none is named.
+    fn open(&self, effort: &Effort) -> Result<Vec<Subject>> {
+        let phantoms = match self.phantoms.is_empty() && self.image.is_none() {
+            true => subject::USUAL.map(String::from).to_vec(),
+            false => self.phantoms.clone(),
+        };
+        let mut subjects: Vec<_> = phantoms.iter().map(|name| Subject::phantom(name, effort)).collect::<Result<_>>()?;
+        if let Some(path) = &self.image {
+            let stack = io::read_image(path)?;
+            for &index in &self.slices {
+                let slice = scan::one_slice(&stack, index, self.unit, self.voxel)?;
+                subjects.push(Subject::slice(&slice, index, effort)?);
+            }
+        }
+        Ok(subjects)
     }
 }
 

@@ -151,7 +151,7 @@ impl Cell<'_> {
         let options = Options {
             data_range: Some(self.subject.data_range),
             roi: Some(self.subject.field()),
-            ..Options::default()
+            window: self.subject.clip.map(|[low, high]| ((low + high) / 2.0, high - low)),
         };
         if self.subject.task == Task::Detection {
             return Ok(BTreeMap::new());

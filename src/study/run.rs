@@ -163,7 +163,7 @@ impl Study {
         let folder = self.cells_folder();
         let cells = self.cells();
         let missing: Vec<_> = cells.iter().filter(|cell| cell.read(&folder).is_none()).collect();
-        let grounds = self.grounds(&missing, monitor)?;
+        let grounds = self.grounds(&missing, device, monitor)?;
         let work: usize = missing.iter().map(|cell| cell.realisations().len()).sum();
         let (next, done, stop) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicBool::new(false));
         let trouble = Mutex::new(None);
@@ -194,12 +194,12 @@ impl Study {
     }
 
     /// Truth and noise-free scans of whatever `cells` need.
-    fn grounds(&self, cells: &[&Cell], monitor: &Monitor) -> Result<HashMap<(String, usize), Ground>> {
+    fn grounds(&self, cells: &[&Cell], device: &Device, monitor: &Monitor) -> Result<HashMap<(String, usize), Ground>> {
         let mut grounds = HashMap::new();
         for cell in cells {
             if !grounds.contains_key(&key(cell)) {
                 let (_, views) = key(cell);
-                let scans = cell.subject.scans(views, monitor)?;
+                let scans = cell.subject.scans(views, device, monitor)?;
                 let truth = monitor.step("draw", 1, || cell.subject.truth())?;
                 grounds.insert(key(cell), Ground { truth, scans });
             }
