@@ -196,7 +196,7 @@ impl SubjectFlags {
 }
 
 /// The methods of a study that is not told which.
-const USUAL_METHODS: [&str; 2] = ["fbp:hann", "fbp"];
+const USUAL_METHODS: [&str; 3] = ["fbp:hann", "fbp", "tv"];
 
 /// The device without its number of threads, on which no figure depends.
 fn named(device: &Device) -> String {

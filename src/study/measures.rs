@@ -8,7 +8,7 @@ use super::{
     analysis::{Point, Sample, Spectrum},
     metrics,
     statistics::{Estimate, bootstrap, mean},
-    subject::{Disc, SKIRT, Subject, Task},
+    subject::{Disc, Subject, Task},
 };
 use crate::{
     error::Result,
@@ -75,7 +75,7 @@ fn edges(sample: &Sample, measured: &mut Measured) -> Result<()> {
         let found = means(images, subject.index_in_crop(disc.center), 0.6 * disc.radius / subject.pixel());
         let bias: Vec<f64> = found.iter().map(|found| found - disc.contrast).collect();
         measured.add(sample, "bias", &disc.name, mean(&bias));
-        let reach = (disc.radius + SKIRT) / subject.pixel();
+        let reach = (disc.radius + subject.skirt()) / subject.pixel();
         let (patches, center) = patches(subject, images, disc, reach.floor() as usize)?;
         let disk = Disk { center, radius: disc.radius / subject.pixel() };
         measured.edge(sample, disc, patches.view(), disk);

@@ -34,8 +34,10 @@ const DETECTION_FRAME: f64 = 210.0;
 const CLIP: [f64; 2] = [-1000.0, 1000.0];
 /// Half the width of the patch that an observer sees, mm.
 const PATCH: f64 = 12.5;
-/// How far from a disc's edge its edge response is looked at, mm.
-pub const SKIRT: f64 = 8.0;
+/// How far from a disc's edge its edge response is looked at, mm,
+const SKIRT: f64 = 8.0;
+/// and in pixels at least.
+const LEAST_SKIRT: f64 = 5.0;
 
 /// What is asked of a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -194,7 +196,7 @@ impl Subject {
     }
 
     fn with_crop(mut self) -> Self {
-        let margin = if self.task == Task::Detection { PATCH } else { SKIRT };
+        let margin = if self.task == Task::Detection { PATCH } else { self.skirt() };
         let reach = |disc: &Disc| {
             let own = if self.task == Task::Detection { 0.0 } else { disc.radius };
             disc.center[0].abs().max(disc.center[1].abs()) + own + margin + self.pixel()
@@ -227,6 +229,11 @@ impl Subject {
         let start = self.crop.as_ref().map_or(0, |crop| crop.start) as f64;
         let middle = (self.size as f64 - 1.0) / 2.0;
         [x, y].map(|at| at / self.pixel() + middle - start)
+    }
+
+    /// How far from a disc's edge its edge response is looked at, mm.
+    pub fn skirt(&self) -> f64 {
+        SKIRT.max(LEAST_SKIRT * self.pixel())
     }
 
     /// Pixels on either side of the middle one of an observer's patch.
