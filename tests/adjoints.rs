@@ -3,7 +3,7 @@
 use rushlight::{
     device::{Device, Element, HostArray},
     geometry::{Fan, Geometry, Grid, LengthUnit, Parallel},
-    operators::{FiniteDifferences, Fourier, LinearOperator, XRay},
+    operators::{FiniteDifferences, FirstChannel, Fourier, LinearOperator, SymmetrisedDifferences, XRay},
 };
 
 mod devices;
@@ -31,6 +31,11 @@ fn fan(curved: bool) -> Geometry {
     .geometry()
 }
 
+fn first_channel(device: &Device) -> FirstChannel<XRay> {
+    let grid = Grid::centered([2, 60, 70], [1.0; 3], [0.0; 3]);
+    FirstChannel::new(device, XRay::new(device, &parallel(), &grid).unwrap(), 3).unwrap()
+}
+
 /// Every operator, small.
 fn operators(device: &Device) -> Vec<(&'static str, Box<dyn LinearOperator>)> {
     let xray = |geometry: &Geometry, grid: &Grid| Box::new(XRay::new(device, geometry, grid).unwrap());
@@ -46,6 +51,8 @@ fn operators(device: &Device) -> Vec<(&'static str, Box<dyn LinearOperator>)> {
         ("xray, curved fan, coarse voxels", xray(&fan(true), &grid(1, 2.0))),
         ("gradient", Box::new(FiniteDifferences::new(device, [2, 31, 45]))),
         ("gradient less field", Box::new(FiniteDifferences::new(device, [2, 31, 45]).less_field())),
+        ("symmetrised gradient", Box::new(SymmetrisedDifferences::new(device, [2, 31, 45]))),
+        ("first of three channels", Box::new(first_channel(device))),
         ("fourier", Box::new(Fourier::new(device, 7, 256).unwrap())),
         ("fourier, odd number of passes", Box::new(Fourier::new(device, 20, 128).unwrap())),
     ]

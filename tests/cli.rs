@@ -471,6 +471,121 @@ fn noise_follows_its_seed() {
     assert!(first == scan(1, "b.npy") && first != scan(2, "c.npy"));
 }
 
+/// A water disk of 60 mm in HU, pixels of 2 mm, as `disk.npy`.
+fn with_water() -> TempDir {
+    let folder = tempdir().unwrap();
+    let hu = |i: usize| {
+        let [x, y] = [i % 48, i / 48].map(|k| 2.0 * (k as f64 - 23.5));
+        if x.hypot(y) < 30.0 { 0.0 } else { -1000.0 }
+    };
+    let values: Vec<f32> = (0..48 * 48).map(hu).collect();
+    npy(folder.path(), "disk.npy", "<f4", false, "48, 48", &little(&values));
+    folder
+}
+
+/// Least and greatest value over the disk's inner half, and its mean.
+fn inside_the_water(folder: &TempDir, name: &str) -> [f32; 3] {
+    let image = image(folder, name);
+    let inner: Vec<f32> = image.values.slice(ndarray::s![0, 17..31, 17..31]).iter().copied().collect();
+    let mean = inner.iter().sum::<f32>() / inner.len() as f32;
+    [inner.iter().copied().fold(f32::MAX, f32::min), inner.iter().copied().fold(f32::MIN, f32::max), mean]
+}
+
+const TABLE: &str =
+    "--geometry fan --detector curved --views 180 --cells 80 --cell 2mm --source-origin 300mm --source-detector 500mm";
+
+#[test]
+fn an_image_is_scanned_and_reconstructed() {
+    let folder = with_water();
+    let at = folder.path();
+    works(at, &format!("scan disk.npy --unit hu --voxel 2mm --refine 2 {TABLE} --truth truth.npy -o scan.h5"));
+    works(at, "recon scan.h5 --filter hann --size 48 --voxel 2mm --mu-water 0.019281/mm -o image.nii");
+    let [low, high, mean] = inside_the_water(&folder, "image.nii");
+    assert!(low > -25.0 && high < 25.0 && mean.abs() < 5.0, "{low} … {high} HU, mean {mean}");
+    assert!((image(&folder, "truth.npy").values[[0, 24, 24]] - 0.019281).abs() < 1e-6);
+}
+
+#[test]
+fn a_tubes_beam_is_scanned_and_its_hardening_corrected() {
+    let folder = with_water();
+    let at = folder.path();
+    let beam = "--tube 120kV,2.5mmAl --mas 500 --bowtie 60mm --focal-spot 1mm --cross-talk 0.02 --electronic-noise 5";
+    let line = format!("scan disk.npy --unit hu --voxel 2mm {TABLE} {beam} --seed 3 -o");
+    works(at, &format!("{line} scan.h5"));
+    works(at, &format!("{line} again.h5"));
+    assert!(fs::read(at.join("scan.h5")).unwrap() == fs::read(at.join("again.h5")).unwrap());
+    let hu = "--filter hann --size 48 --voxel 2mm --mu-water 0.019281/mm";
+    works(at, &format!("recon scan.h5 {hu} -o raw.nii"));
+    let [_, _, raw] = inside_the_water(&folder, "raw.nii");
+    for by in ["water", "bone"] {
+        let output = format!("{by}.nii");
+        let run = works(
+            at,
+            &format!("recon scan.h5 {hu} --beam-hardening {by} --tube 120kV,2.5mmAl --bowtie 60mm -o {output}"),
+        );
+        assert!(run.err.contains("120 kV, 2.5 mm aluminium, 7° target"), "{}", run.err);
+        // The raw water is some 100 HU too bright: the beam is softer than 70 keV.
+        let [_, _, mean] = inside_the_water(&folder, &output);
+        assert!(mean.abs() < 5.0 && raw > 40.0, "{by}: {mean} HU, raw {raw} HU");
+    }
+}
+
+#[test]
+fn low_dose_is_inserted_into_a_scan() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    works(at, "scan disk --views 90 --cells 64 --cell 4mm --photons 1e5 --seed 1 -o full.h5");
+    works(at, "scan full.h5 --insert-dose 0.1 --photons 1e5 --seed 2 -o low.h5");
+    let air = |name: &str| {
+        let scan = io::read_recording(at.join(name)).unwrap();
+        let air: Vec<f64> = scan.data.slice(ndarray::s![.., 0, ..5]).iter().map(|p| f64::from(*p)).collect();
+        air.iter().map(|p| p * p).sum::<f64>() / air.len() as f64
+    };
+    let ratio = air("low.h5") / air("full.h5");
+    assert!((ratio - 10.0).abs() < 3.0, "{ratio}");
+}
+
+#[test]
+fn scans_that_cannot_be_made_say_why() {
+    let folder = with_water();
+    let at = folder.path();
+    works(at, "scan disk --views 9 --cells 9 --cell 30mm -o made.h5");
+    let hu = "scan disk.npy --unit hu --voxel 2mm";
+    for (line, words) in [
+        ("scan nothing --views 9".to_string(), &["nothing", "known phantoms"][..]),
+        (format!("scan disk.npy --voxel 2mm {TABLE}"), &["--unit"]),
+        (format!("scan disk.npy --unit hu {TABLE}"), &["--voxel"]),
+        (format!("{hu} --views 9 --cells 9"), &["--cell"]),
+        (format!("{hu} --slice 4 {TABLE}"), &["slice 4"]),
+        (format!("{hu} {TABLE} --tube 120kV --mas 0"), &["--mas 0"]),
+        (format!("{hu} {TABLE} --electronic-noise 3"), &["--photons"]),
+        (format!("{hu} {TABLE} --cross-talk 0.4"), &["cross-talk", "0.25"]),
+        (format!("{hu} {TABLE} --bowtie 0mm"), &["bow-tie"]),
+        (format!("{hu} {TABLE} --energy 900"), &["900 keV"]),
+        (format!("{hu} --views 9 --cells 9 --cell 9mm --focal-spot 1mm"), &["parallel"]),
+        (format!("{hu} --preset lodopab"), &["362"]),
+        (format!("{hu} --preset lodopab --photons 5"), &["lodopab"]),
+        (format!("{hu} {TABLE} --insert-dose 0.5 --photons 5"), &["--insert-dose"]),
+        ("scan disk --views 9 --cells 9 --cell 30mm --tube 120kV".into(), &["rushlight phantom disk"]),
+        ("scan disk --views 9 --cells 9 --cell 30mm --unit hu".into(), &["--unit"]),
+        ("scan made.h5".into(), &["--insert-dose"]),
+        ("scan made.h5 --insert-dose 2 --photons 5".into(), &["dose of 2"]),
+        ("scan made.h5 --insert-dose 0.5 --photons 5 --bowtie 9mm".into(), &["--bowtie"]),
+    ] {
+        refused(at, &format!("{line} -o scan.h5"), words);
+    }
+    for (line, word) in [
+        ("scan disk.npy --unit hounsfield", "hounsfield"),
+        ("scan disk.npy --tube 120", "120kV,2.5mmAl"),
+        ("scan disk.npy --tube 120kV,2mmXx", "known materials"),
+        ("scan disk.npy --mas 3", "--tube"),
+        ("recon made.h5 --beam-hardening water", "--tube"),
+    ] {
+        let run = run(at, &format!("{line} -o scan.h5"));
+        assert!(run.code == Some(2) && run.err.contains(word), "{line}: {}", run.err);
+    }
+}
+
 #[test]
 fn demo_writes_four_pictures() {
     let folder = tempdir().unwrap();

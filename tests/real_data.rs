@@ -6,13 +6,17 @@ use ndarray::{Array3, Axis};
 use rushlight::{
     device::Device,
     geometry::{Fan, Grid, LengthUnit},
+    image::Quantity,
     io,
     monitor::Monitor,
+    physics::{Spectrum, Tube},
     recipes::{
         Recipe,
+        bone::BoneCorrection,
         fbp::{Fbp, Filter},
     },
-    scan::{Counts, Preparation, Scan, axis},
+    scan::{Counts, Preparation, Scan, axis, hardening::TubeBeam},
+    scanner::{Scanner, object},
 };
 
 /// The file at `path` below the data folder, if it is there.
@@ -109,4 +113,51 @@ fn the_edge_of_the_htc_disk_is_where_the_geometry_says() {
         println!("{degrees}°: {width:.1} mm across");
         assert!((width - 70.0).abs() < 1.0, "{degrees}°: {width:.2} mm");
     }
+}
+
+/// A chest slice (LIDC-IDRI) in a 120 kV beam: its soft tissue has its CT numbers back after the correction for water and
+/// bone, and not before.
+#[test]
+fn a_chest_in_a_tubes_beam_has_its_ct_numbers_after_hardening_is_corrected() {
+    let Some(path) = data("ct-slices/lidc_0314_chest_hu.npz") else { return };
+    let mut stack = io::read_image(format!("{}:/pixels", path.display())).unwrap();
+    stack.quantity = Quantity::Hounsfield { mu_water: None };
+    stack.unit = LengthUnit::Millimetre;
+    stack.grid = Grid::centered(stack.grid.shape, [1.0, 0.781, 0.781], [0.0; 3]);
+    let scanner = Scanner { spectrum: Some(Spectrum::of(&Tube::usual(120.0).unwrap())), ..Scanner::default() };
+    let slice = object::centered(&object::slice(&stack, 30).unwrap());
+    let slice = object::attenuation(&slice, scanner.water()).unwrap();
+    let geometry = Fan {
+        angles: (0..360).map(|view| f64::from(view).to_radians()).collect(),
+        columns: 640,
+        rows: 1,
+        cell: 1.4,
+        cell_height: 1.0,
+        source_origin: 570.0,
+        source_detector: 1040.0,
+        center: None,
+        axis_offset: 0.0,
+        curved: true,
+        unit: LengthUnit::Millimetre,
+    }
+    .geometry();
+    let device = Device::cpu();
+    let scan = scanner.scan(&slice, &geometry, &device, &Monitor::silent()).unwrap().scan;
+    let fbp = Fbp { filter: Filter::Hann, ..Fbp::default() };
+    let tube = TubeBeam::new(scanner.spectrum.clone().unwrap());
+    let bone = BoneCorrection::new(Box::new(fbp.clone()), tube);
+    // Signed mean, and mean size, of the error over 10 × 10 pixels of soft tissue.
+    let errors = |recipe: &dyn Recipe| {
+        let made = recipe.reconstruct(scan.clone(), &slice.grid, &device, &Monitor::silent()).unwrap();
+        let [found, truth] = [made.image, slice.clone()].map(|image| image.to_hounsfield(scanner.water()).values);
+        let blocks = truth.exact_chunks([1, 10, 10]).into_iter().zip(found.exact_chunks([1, 10, 10]));
+        let soft = blocks.filter(|(truth, _)| truth.iter().all(|hu| (-50.0..100.0).contains(hu)));
+        let off: Vec<f32> = soft.map(|(truth, found)| found.mean().unwrap() - truth.mean().unwrap()).collect();
+        assert!(off.len() > 50, "{} blocks of soft tissue", off.len());
+        let n = off.len() as f32;
+        (off.iter().sum::<f32>() / n, off.iter().map(|error| error.abs()).sum::<f32>() / n)
+    };
+    let ((raw, raw_size), (corrected, size)) = (errors(&fbp), errors(&bone));
+    println!("soft tissue off by {raw:.1} HU (size {raw_size:.1}), corrected {corrected:.1} HU (size {size:.1})");
+    assert!(raw_size > 15.0 && corrected.abs() < 3.0 && size < 6.0, "{raw_size} → {corrected}, {size}");
 }

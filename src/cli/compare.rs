@@ -54,7 +54,10 @@ pub fn run(flags: Flags, _global: &Global) -> Result<()> {
 pub fn table(comparison: &Comparison) -> Vec<(&'static str, String)> {
     vec![
         ("RMSE", format!("{:.6e}", comparison.rmse)),
-        ("NRMSE", format!("{:.6}", comparison.nrmse)),
+        ("NRMSE", match comparison.nrmse.is_finite() {
+            true => format!("{:.6}", comparison.nrmse),
+            false => "none: the truth is 0 everywhere".into(),
+        }),
         ("PSNR", format!("{:.3} dB", comparison.psnr)),
         ("SSIM", comparison.ssim.map_or("none: the part is smaller than its window".into(), |ssim| format!("{ssim:.5}"))),
         ("data range", format!("{:.6e}", comparison.data_range)),

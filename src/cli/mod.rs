@@ -3,6 +3,8 @@
 
 mod geometry;
 mod grid;
+mod hardening;
+mod iterative;
 mod output;
 mod report;
 mod scanner;

@@ -10,7 +10,7 @@ use rushlight::{
     io::{self, Reading, Recording},
     monitor::Monitor,
     recipes::{
-        self, Recipe,
+        self, Options,
         fbp::{Fbp, Filter},
     },
     scan::{Counts, Preparation, Scan, axis, selection::Selection, stripes},
@@ -22,6 +22,8 @@ use super::{
     Global,
     geometry::{Center, Description, GeometryFlags},
     grid::GridFlags,
+    hardening::HardeningFlags,
+    iterative::IterativeFlags,
     output::OutputFlags,
     report::Report,
 };
@@ -33,6 +35,7 @@ pub const EXAMPLES: &str = "Examples:
   rushlight recon sino.npy --geometry fan --angles 0..360deg --cell 1.5mm \\
       --source-origin 1024mm --source-detector 1536mm --size 512 --voxel 1mm -o image.tif
   rushlight recon sino.npy --geometry scan.toml --angles angles.npy --angle-unit rad -o image.nii
+  rushlight recon scan.h5 --beam-hardening bone --tube 120kV --mu-water 0.01928/mm -o image.nii
   rushlight recon tooth.h5 --center auto -o tooth.tif
   rushlight recon data.mat:/CtDataLimited/sinogram --geometry fan ... -o disc.png";
 
@@ -65,6 +68,8 @@ pub struct Flags {
     #[command(flatten)]
     fbp: FbpFlags,
     #[command(flatten)]
+    iterative: IterativeFlags,
+    #[command(flatten)]
     geometry: GeometryFlags,
     #[command(flatten)]
     grid: GridFlags,
@@ -72,6 +77,8 @@ pub struct Flags {
     selection: SelectionFlags,
     #[command(flatten)]
     counts: CountsFlags,
+    #[command(flatten)]
+    hardening: HardeningFlags,
     #[command(flatten)]
     output: OutputFlags,
     /// Write Hounsfield units, with this attenuation of water, such as 0.0192/mm
@@ -144,6 +151,7 @@ fn range(text: &str) -> Result<Range<usize>> {
 
 pub fn run(flags: Flags, global: &Global) -> Result<()> {
     flags.output.check_image()?;
+    flags.iterative.check(flags.output.options().force)?;
     if let Some(mu) = flags.mu_water.filter(|mu| *mu <= 0.0) {
         return Err(Error::Option(format!("--mu-water {mu}/mm must be above 0")));
     }
@@ -160,14 +168,17 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
         notes.push("no cell size is known: lengths are in detector cells, values per cell; give --cell for mm".into());
     }
     let shape = scan.geometry.shape();
-    let recipe = flags.recipe();
+    let (options, trace) = flags.iterative.options(&grid, unit, flags.mu_water)?;
+    let recipe = recipes::named(&flags.method, &Options { fbp: flags.fbp.recipe(), ..options })?;
+    let (scan, recipe) = flags.hardening.apply(scan, recipe, &mut notes)?;
     let made = recipe.reconstruct(scan, &grid, &device, &monitor)?;
     notes.extend(made.notes);
     let image = match (flags.mu_water, unit) {
         (None, _) => made.image,
         (Some(mu), _) => made.image.to_hounsfield(mu),
     };
-    let outputs = flags.output.write_image(&image, &monitor, &mut notes)?;
+    let mut outputs = flags.output.write_image(&image, &monitor, &mut notes)?;
+    outputs.extend(flags.iterative.write_trace(&trace, flags.output.options().force)?);
     let facts = vec![
         ("method", json!(flags.method)),
         ("projections", json!(shape)),
@@ -179,14 +190,10 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
         .print(flags.json, global)
 }
 
-impl Flags {
-    fn recipe(&self) -> Box<dyn Recipe> {
-        let filter = Filter::ALL.iter().find(|(name, _)| *name == self.fbp.filter).map(|(_, filter)| *filter);
-        Box::new(Fbp {
-            filter: filter.unwrap_or_default(),
-            cutoff: self.fbp.cutoff,
-            extrapolate: !self.fbp.no_extrapolation,
-        })
+impl FbpFlags {
+    fn recipe(&self) -> Fbp {
+        let filter = Filter::ALL.iter().find(|(name, _)| *name == self.filter).map(|(_, filter)| *filter);
+        Fbp { filter: filter.unwrap_or_default(), cutoff: self.cutoff, extrapolate: !self.no_extrapolation }
     }
 }
 

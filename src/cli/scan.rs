@@ -196,8 +196,7 @@ impl Run<'_> {
                 flags.object
             )));
         }
-        // The phantom's own steps are not the scanner's.
-        let trace = |geometry: &Geometry| Ok(phantom.scan(geometry, &Monitor::silent())?.projections);
+        let trace = |geometry: &Geometry| Ok(phantom.scan(geometry, &self.monitor)?.projections);
         let scanned = scanner.scan_traced(&geometry, &trace, &self.monitor)?;
         Ok(self.noted(scanned))
     }

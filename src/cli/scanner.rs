@@ -5,8 +5,8 @@ use rushlight::{
     Error, Result,
     geometry::{Geometry, View, add, norm},
     physics::{self, Dense, Spectrum, Tube},
-    scan::noise::FLOOR,
-    scanner::{Bowtie, Detector, Scanner},
+    scan::{Bowtie, noise::FLOOR},
+    scanner::{Detector, Scanner},
     units,
 };
 

@@ -96,14 +96,24 @@ impl<'a> Channel<'a> {
         &slab[((line - first) * self.channels + self.channel) * nx..][..nx]
     }
 
+    /// Whether its slice has a line after `line`.
+    pub fn has_below(&self, line: usize) -> bool {
+        !(line + 1).is_multiple_of(self.field.ny as usize)
+    }
+
+    /// Whether its slice has a line before `line`.
+    pub fn has_above(&self, line: usize) -> bool {
+        !line.is_multiple_of(self.field.ny as usize)
+    }
+
     /// The line after `line` in its slice, if there is one.
     pub fn below(&self, line: usize) -> Option<&'a [f32]> {
-        (!(line + 1).is_multiple_of(self.field.ny as usize)).then(|| self.line(line + 1))
+        self.has_below(line).then(|| self.line(line + 1))
     }
 
     /// The line before `line` in its slice, if there is one.
     pub fn above(&self, line: usize) -> Option<&'a [f32]> {
-        (!line.is_multiple_of(self.field.ny as usize)).then(|| self.line(line - 1))
+        self.has_above(line).then(|| self.line(line - 1))
     }
 }
 

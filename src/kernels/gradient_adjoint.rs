@@ -35,7 +35,7 @@ impl Kernel for GradientAdjoint {
             u[..nx - 1].iter_mut().zip(across).for_each(|(u, p)| *u = -p);
             u[nx - 1] = 0.0;
             u[1..].iter_mut().zip(across).for_each(|(u, p)| *u += p);
-            if along_y.below(line).is_some() {
+            if along_y.has_below(line) {
                 u.iter_mut().zip(along_y.line(line)).for_each(|(u, p)| *u -= p);
             }
             if let Some(above) = along_y.above(line) {

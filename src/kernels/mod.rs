@@ -45,4 +45,6 @@ kernels! {
     primal_step::PrimalStep,
     residual::Residual,
     shrink_dual::ShrinkDual,
+    symmetrised_gradient::SymmetrisedGradient,
+    symmetrised_gradient_adjoint::SymmetrisedGradientAdjoint,
 }

@@ -5,7 +5,7 @@ use super::LinearOperator;
 use crate::{
     device::{Array, Device, Slab},
     error::Result,
-    kernels::{Gradient, GradientAdjoint, gradient::Field},
+    kernels::{Gradient, GradientAdjoint, SymmetrisedGradient, SymmetrisedGradientAdjoint, gradient::Field},
 };
 
 /// ∇u for images `[nz·ny, nx]`, or ∇u − v for images with a vector field, `[nz·ny, 3, nx]`; result `[nz·ny, 2, nx]`.
@@ -65,6 +65,58 @@ impl LinearOperator for FiniteDifferences {
     fn adjoint(&self, y: &Array, x: &mut Array) -> Result<()> {
         walk(self.field(), Neighbour::Before, y, x, |field, inputs, output| {
             self.device.run(&GradientAdjoint { field }, &inputs, &mut [output]);
+        });
+        Ok(())
+    }
+}
+
+/// E v, the symmetrised gradient of the vector field of images `[nz·ny, 3, nx]` by backward differences, so that E∇ has no
+/// shift (Bredies, Kunisch & Pock 2010); result `[nz·ny, 3, nx]`.
+#[derive(Debug)]
+pub struct SymmetrisedDifferences {
+    device: Device,
+    ny: usize,
+    shape: [usize; 3],
+}
+
+impl SymmetrisedDifferences {
+    /// An upper bound of its norm: √8.
+    pub const NORM: f64 = 2.0 * std::f64::consts::SQRT_2;
+
+    /// For `slices` of `ny` × `nx`.
+    ///
+    /// # Panics
+    /// As [`FiniteDifferences::new`].
+    #[track_caller]
+    pub fn new(device: &Device, slices: [usize; 3]) -> Self {
+        let FiniteDifferences { device, ny, range: [lines, _, nx], .. } = FiniteDifferences::new(device, slices);
+        Self { device, ny, shape: [lines, 3, nx] }
+    }
+
+    fn field(&self) -> Field {
+        Field { nx: self.shape[2] as u32, ny: self.ny as u32, channels: 3, ..Field::default() }
+    }
+}
+
+impl LinearOperator for SymmetrisedDifferences {
+    fn domain(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn range(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn forward(&self, x: &Array, y: &mut Array) -> Result<()> {
+        walk(self.field(), Neighbour::Before, x, y, |field, inputs, output| {
+            self.device.run(&SymmetrisedGradient { field }, &inputs, &mut [output]);
+        });
+        Ok(())
+    }
+
+    fn adjoint(&self, y: &Array, x: &mut Array) -> Result<()> {
+        walk(self.field(), Neighbour::After, y, x, |field, inputs, output| {
+            self.device.run(&SymmetrisedGradientAdjoint { field }, &inputs, &mut [output]);
         });
         Ok(())
     }

@@ -9,7 +9,7 @@ pub mod line_filter;
 pub mod xray;
 
 pub use backprojection::{Backprojection, BackprojectionPlan, Beam};
-pub use finite_differences::FiniteDifferences;
+pub use finite_differences::{FiniteDifferences, SymmetrisedDifferences};
 pub use first_channel::FirstChannel;
 pub use fourier::Fourier;
 pub use line_filter::{LineFilter, LineFilterPlan};

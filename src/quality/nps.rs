@@ -262,7 +262,7 @@ mod tests {
     fn trends_up_to_their_order_are_removed() {
         let trend =
             |y: usize, x: usize| 1000.0 + 2.0 * x as f64 - y as f64 + 0.1 * (x * y) as f64 - 0.05 * (x * x) as f64;
-        let noise = |y: usize, x: usize| if (x + y) % 2 == 0 { 1.0 } else { -1.0 };
+        let noise = |y: usize, x: usize| if (x + y).is_multiple_of(2) { 1.0 } else { -1.0 };
         let with = Array3::from_shape_fn((1, 8, 8), |(_, y, x)| (trend(y, x) + noise(y, x)) as f32);
         let without = Array3::from_shape_fn((1, 8, 8), |(_, y, x)| noise(y, x) as f32);
         let [a, b] = [with, without].map(|image| measure(image.view(), [1.0; 2], Detrend::Quadratic).unwrap());

@@ -20,6 +20,8 @@ use crate::{
     scan::Scan,
 };
 
+pub mod bone;
+
 /// What a recipe made, and how.
 #[derive(Clone, Debug)]
 pub struct Reconstruction {
@@ -58,6 +60,8 @@ macro_rules! recipes {
 recipes! {
     "fbp" => fbp,
     "tv" => tv,
+    "tgv" => tgv,
+    "piccs" => piccs,
 }
 
 /// Values of an image, from the lines of a device array.

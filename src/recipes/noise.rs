@@ -23,7 +23,7 @@ pub fn of(scan: &Scan, _grid: &Grid, _photons: Option<f64>) -> Result<Noise> {
     if largest <= 0.0 {
         return Err(Error::Scan("no line integral is above 0: there is nothing to reconstruct".into()));
     }
-    Ok(Noise { deviation: 0.0, contrast: 1.0, inverse_weights: None })
+    Ok(Noise { deviation: 0.0, contrast: 0.04, inverse_weights: None })
 }
 
 impl Noise {

@@ -1,14 +1,17 @@
 //! A scan: measured numbers, their geometry, their units; and the way from raw counts to line integrals.
 
 pub mod axis;
+pub mod bowtie;
 pub mod counts;
 pub mod defects;
 mod double_wedge;
+pub mod hardening;
 mod median;
 pub mod noise;
 pub mod selection;
 pub mod stripes;
 
+pub use bowtie::Bowtie;
 pub use counts::{Counts, Preparation, Prepared};
 
 use ndarray::Array3;

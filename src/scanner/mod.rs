@@ -6,14 +6,12 @@
 //!
 //! Not modelled: scatter, motion, afterglow, heel effect, beam hardening by air.
 
-pub mod bowtie;
 pub mod detector;
 pub mod lodopab;
 pub mod low_dose;
 pub mod object;
 mod source;
 
-pub use bowtie::Bowtie;
 pub use detector::Detector;
 pub use low_dose::LowDose;
 
@@ -22,11 +20,11 @@ use ndarray::{Array3, Zip};
 use crate::{
     device::Device,
     error::{Error, Result},
-    geometry::{Geometry, LengthUnit, View},
+    geometry::{Geometry, LengthUnit},
     image::Image,
     monitor::Monitor,
     physics::{self, Beam, Dense, Material, REFERENCE_ENERGY, Spectrum, Split},
-    scan::Scan,
+    scan::{Bowtie, Scan},
 };
 
 /// A scanner: tube, bow-tie and detector. The default sees every photon at 70 keV, from a point, and no noise.
@@ -116,7 +114,7 @@ impl Scanner {
                 (Matter::Mixed(Box::new(beam)), object::layers(&image.values, &split).into())
             }
         };
-        let trace = |geometry: &Geometry| source::project(&layers, &image.grid, geometry, device);
+        let trace = |geometry: &Geometry| source::project(&layers, &image.grid, geometry, device, monitor);
         self.measure(geometry, &matter, &trace, monitor)
     }
 
@@ -151,23 +149,17 @@ impl Scanner {
         trace: &dyn Fn(&Geometry) -> Result<Vec<Array3<f32>>>,
         monitor: &Monitor,
     ) -> Result<Scanned> {
-        let thickness = |view: &View, row: usize, column: usize| {
-            self.bowtie.map_or(0.0, |bowtie| bowtie.thickness(&view.ray(row as f64, column as f64)))
-        };
-        let bowtie = Array3::from_shape_fn(geometry.shape(), |(view, row, column)| {
-            thickness(&geometry.views[view], row, column)
-        });
+        let none = || Array3::zeros(geometry.shape());
+        let bowtie = self.bowtie.map_or_else(none, |bowtie| bowtie.thicknesses(geometry));
         let spots = source::spots(self.focal_spot);
-        let signals = monitor.step("scan", spots.len() as u64, || {
-            let mut signals =
-                Signals { mean: Array3::zeros(geometry.shape()), variance: Array3::zeros(geometry.shape()) };
-            for (done, (across, weight)) in spots.iter().enumerate() {
-                let lengths = trace(&source::shifted(geometry, *across))?;
-                signals.add(*weight, &lengths, &bowtie, matter);
-                monitor.advance(done as u64 + 1)?;
-            }
-            Ok(signals)
-        })?;
+        let mut signals = Signals { mean: none(), variance: none() };
+        for (across, weight) in spots {
+            let lengths = trace(&source::shifted(geometry, across))?;
+            monitor.step("detect", 1, || {
+                signals.add(weight, &lengths, &bowtie, matter);
+                Ok(())
+            })?;
+        }
         let no_object = vec![0.0; matches!(matter, Matter::Mixed(_)) as usize + 1];
         let open = bowtie.mapv(|thickness| matter.signal(&no_object, thickness)[0]);
         let (projections, floored) = monitor.step("detect", 1, || self.detector.read(&signals, &open))?;

@@ -3,9 +3,10 @@
 use ndarray::Array3;
 
 use crate::{
-    device::{Device, Element},
+    device::{Array, Device, Element},
     error::{Error, Result},
     geometry::{Geometry, Grid, View, add, cross, dot, norm},
+    monitor::Monitor,
     operators::{LinearOperator, XRay},
 };
 
@@ -80,23 +81,43 @@ fn rotated(a: [f64; 3], axis: [f64; 3], angle: f64) -> [f64; 3] {
     add(add(add([0.0; 3], cos, a), sin, cross(axis, a)), along, axis)
 }
 
-/// Line integrals of `layers` `[z, y, x]` on `grid`, `[view, row, column]`, averaged over each cell.
+/// Updates (voxels times views) between two looks at the monitor: a second or so on two cores.
+const UPDATES: usize = 1 << 27;
+
+/// Line integrals of `layers` `[z, y, x]` on `grid`, `[view, row, column]`, averaged over each cell: the monitor's step
+/// `scan`.
 pub(super) fn project(
     layers: &[Array3<f32>],
     grid: &Grid,
     geometry: &Geometry,
     device: &Device,
+    monitor: &Monitor,
 ) -> Result<Vec<Array3<f32>>> {
-    let xray = XRay::new(device, geometry, grid)?;
-    let project = |layer: &Array3<f32>| {
-        let values = layer.as_slice().expect("C order");
-        let mut projections = device.zeros(xray.range(), Element::F32)?;
-        // Most slices hold nothing dense.
-        if values.iter().any(|value| *value != 0.0) {
-            xray.forward(&device.upload(xray.domain(), values)?, &mut projections)?;
+    let [views, rows, columns] = geometry.shape();
+    let some = (UPDATES / grid.len().max(1)).clamp(1, views);
+    monitor.step("scan", (views * layers.len()) as u64, || {
+        let images = layers.iter().map(|layer| upload(layer, device)).collect::<Result<Vec<_>>>()?;
+        let mut lengths = vec![Vec::with_capacity(views * rows * columns); layers.len()];
+        for first in (0..views).step_by(some) {
+            let part: Vec<usize> = (first..views.min(first + some)).collect();
+            let xray = XRay::of_views(device, geometry, &part, grid)?;
+            for (image, lengths) in images.iter().zip(&mut lengths) {
+                let mut projections = device.zeros(xray.range(), Element::F32)?;
+                if let Some(image) = image {
+                    xray.forward(image, &mut projections)?;
+                }
+                lengths.extend(device.download::<f32>(&projections)?);
+            }
+            monitor.advance(((first + part.len()) * layers.len()) as u64)?;
         }
-        let lengths = device.download(&projections)?;
-        Ok(Array3::from_shape_vec(geometry.shape(), lengths).expect("the operator's range is the projections' shape"))
-    };
-    layers.iter().map(project).collect()
+        let shaped = |lengths| Array3::from_shape_vec(geometry.shape(), lengths).expect("as many readings as cells");
+        Ok(lengths.into_iter().map(shaped).collect())
+    })
+}
+
+/// The layer as lines on the device, unless it holds nothing, as the dense layer of most slices.
+fn upload(layer: &Array3<f32>, device: &Device) -> Result<Option<Array>> {
+    let values = layer.as_slice().expect("C order");
+    let (nz, ny, nx) = layer.dim();
+    values.iter().any(|value| *value != 0.0).then(|| device.upload(&[nz * ny, nx], values)).transpose()
 }

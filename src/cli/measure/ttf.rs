@@ -70,8 +70,9 @@ fn figures(ttf: &Ttf, stack: &Stack) -> Figures {
         })
     };
     let [x, y] = ttf.disk.center;
+    let error = ttf.f50_error.map(|error| format!(" ± {error:.4} (standard error)")).unwrap_or_default();
     let lines = vec![
-        ("f50", reached(ttf.f50)),
+        ("f50", reached(ttf.f50) + &error),
         ("f10", reached(ttf.f10)),
         ("contrast", format!("{:.6e} {}", ttf.contrast, stack.quantity.unit())),
         ("total CNR", format!("{:.1}", ttf.total_cnr)),
@@ -80,6 +81,7 @@ fn figures(ttf: &Ttf, stack: &Stack) -> Figures {
     ];
     let mut facts = vec![
         ("f50", json!(ttf.f50)),
+        ("f50_error", json!(ttf.f50_error)),
         ("f10", json!(ttf.f10)),
         ("contrast", json!(ttf.contrast)),
         ("total_cnr", json!(ttf.total_cnr)),

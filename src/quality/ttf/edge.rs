@@ -16,21 +16,25 @@ pub(super) struct Edge {
 }
 
 impl Edge {
-    /// The pixels within `margin` of the edge; bins that hold none are filled between their neighbours.
+    /// The pixels within `margin` of the edge. A bin's mean belongs to the mean distance of its pixels; at the bin's
+    /// middle, and in bins that hold none, the value is on the straight line between such means.
     pub(super) fn new(image: &Array2<f64>, disk: Disk, margin: f64, bin: f64) -> Self {
         let count = (2.0 * margin / bin).floor() as usize;
         let start = disk.radius - count as f64 * bin / 2.0;
-        let (mut sums, mut numbers) = (vec![0.0; count], vec![0_usize; count]);
+        let mut sums = vec![(0.0, 0.0, 0.0); count];
         for ([row, column], value) in disk.pixels(image, disk.radius + margin) {
-            let index = ((disk.distance(row, column) - start) / bin).floor();
+            let distance = disk.distance(row, column);
+            let index = ((distance - start) / bin).floor();
             if index >= 0.0 && (index as usize) < count {
-                sums[index as usize] += value;
-                numbers[index as usize] += 1;
+                let (number, distances, values) = sums[index as usize];
+                sums[index as usize] = (number + 1.0, distances + distance, values + value);
             }
         }
-        let filled: Vec<_> = (0..count).filter(|i| numbers[*i] > 0).map(|i| (i, sums[i] / numbers[i] as f64)).collect();
-        let values = (0..count).map(|i| between(&filled, i)).collect();
-        Self { first: start + bin / 2.0 - disk.radius, bin, radius: disk.radius, values }
+        let filled = sums.iter().filter(|sum| sum.0 > 0.0);
+        let means: Vec<_> = filled.map(|(number, distances, values)| (distances / number, values / number)).collect();
+        let first = start + bin / 2.0;
+        let values = (0..count).map(|i| between(&means, first + i as f64 * bin)).collect();
+        Self { first: first - disk.radius, bin, radius: disk.radius, values }
     }
 
     /// Distance of every bin's middle from the centre.
@@ -81,12 +85,11 @@ fn sinc(x: f64) -> f64 {
     if x == 0.0 { 1.0 } else { (PI * x).sin() / (PI * x) }
 }
 
-/// The value at `index`, on a straight line between the nearest filled bins, or the last one's at the ends.
-fn between(filled: &[(usize, f64)], index: usize) -> f64 {
-    let after = filled.partition_point(|bin| bin.0 < index);
-    match (after.checked_sub(1).map(|before| filled[before]), filled.get(after)) {
-        (_, Some(&(at, value))) if at == index => value,
-        (Some((a, low)), Some(&(b, high))) => low + (high - low) * (index - a) as f64 / (b - a) as f64,
+/// The value `at` some distance, on a straight line between the nearest means, or the last one's at the ends.
+fn between(means: &[(f64, f64)], at: f64) -> f64 {
+    let after = means.partition_point(|mean| mean.0 < at);
+    match (after.checked_sub(1).map(|before| means[before]), means.get(after)) {
+        (Some((a, low)), Some(&(b, high))) => low + (high - low) * (at - a) / (b - a),
         (Some((_, value)), None) | (None, Some(&(_, value))) => value,
         (None, None) => 0.0,
     }

@@ -14,6 +14,7 @@ mod disk;
 mod edge;
 
 use ndarray::{Array2, ArrayView3, Axis};
+use rayon::prelude::*;
 
 use super::stack;
 use crate::error::{Error, Result};
@@ -29,7 +30,8 @@ pub struct Options {
     /// How far from the edge pixels are used on either side, in pixels; by default as far as the disk's centre, but no
     /// more than 16.
     pub margin: Option<f64>,
-    /// Search the disk's centre, to about a hundredth of a pixel, within this distance of the given one, in pixels; at 0 it is taken as given.
+    /// Search the disk's centre, to about a hundredth of a pixel, within this distance of the given one, in pixels; at
+    /// 0 it is taken as given.
     pub search: f64,
 }
 
@@ -48,6 +50,8 @@ pub struct Ttf {
     pub values: Vec<f64>,
     /// Where the values first fall to 0.5; `None` if they do not.
     pub f50: Option<f64>,
+    /// Standard error of `f50`, by the jackknife over the images; `None` for fewer than five.
+    pub f50_error: Option<f64>,
     /// Where the values first fall to 0.1.
     pub f10: Option<f64>,
     /// Value inside the disk − value around it, in the image's unit.
@@ -81,8 +85,16 @@ pub fn measure(images: ArrayView3<f32>, pixel: f64, disk: Disk, options: &Option
     let (frequencies, values) = edge.transfer();
     let crossing = |level: f64| falls_to(&frequencies, &values, level).map(|f| f / pixel);
     let (f50, f10) = (crossing(0.5), crossing(0.1));
+    let without = |left_out: usize| {
+        let scale = 1.0 / (count - 1) as f64;
+        let mut others = &image * (count as f64 * scale);
+        others.zip_mut_with(&images.index_axis(Axis(0), left_out), |mean, &value| *mean -= f64::from(value) * scale);
+        let (frequencies, values) = Edge::new(&others, disk, margin, options.bin).transfer();
+        falls_to(&frequencies, &values, 0.5).map(|f| f / pixel)
+    };
     Ok(Ttf {
         f50,
+        f50_error: jackknife(count, without),
         f10,
         frequencies: frequencies.iter().map(|f| f / pixel).collect(),
         values,
@@ -93,6 +105,18 @@ pub fn measure(images: ArrayView3<f32>, pixel: f64, disk: Disk, options: &Option
         edge: edge.values,
         images: count,
     })
+}
+
+/// Standard error of a figure from its values `without` each image (Tukey's jackknife); `None` for fewer than five
+/// images, or where one of the values is.
+fn jackknife(count: usize, without: impl Fn(usize) -> Option<f64> + Send + Sync) -> Option<f64> {
+    if count < 5 {
+        return None;
+    }
+    let figures: Vec<f64> = (0..count).into_par_iter().map(without).collect::<Option<_>>()?;
+    let mean = figures.iter().sum::<f64>() / count as f64;
+    let squares: f64 = figures.iter().map(|figure| (figure - mean).powi(2)).sum();
+    Some((squares * (count - 1) as f64 / count as f64).sqrt())
 }
 
 /// Refuses what cannot be measured; the margin, in pixels.
@@ -115,8 +139,9 @@ fn check(images: ArrayView3<f32>, pixel: f64, disk: Disk, options: &Options) -> 
     let margin = options.margin.unwrap_or(radius.min(16.0).min(room));
     if !(margin >= 3.0 && margin <= radius && margin <= room) {
         return wrong(format!(
-            "the disk at {x},{y} of radius {radius} pixels needs a margin of 3 pixels or more (not above its radius) \
-             all around in the image of {columns} × {rows} pixels, and {} for the search of its centre",
+            "the disk at {x},{y} of radius {radius} pixels has {room:.1} pixels around it to the border of the image of \
+             {columns} × {rows} (less {} for the search of its centre), and {margin:.1} are to be used: between 3 and \
+             the radius must fit",
             options.search
         ));
     }

@@ -1,8 +1,10 @@
 //! A bow-tie filter: thin in the middle of the fan, thick at its sides.
 
+use ndarray::Array3;
+
 use crate::{
     error::{Error, Result},
-    geometry::view::Ray,
+    geometry::{Geometry, view::Ray},
 };
 
 /// A filter of water-equivalent material that makes a water cylinder of `diameter` mm about the axis look flat: with
@@ -24,7 +26,15 @@ impl Bowtie {
         self.diameter - chord
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    /// The thickness for every cell, `[view, row, column]`.
+    pub fn thicknesses(&self, geometry: &Geometry) -> Array3<f64> {
+        Array3::from_shape_fn(geometry.shape(), |(view, row, column)| {
+            self.thickness(&geometry.views[view].ray(row as f64, column as f64))
+        })
+    }
+
+    /// Refuses cylinders that cannot be.
+    pub fn check(&self) -> Result<()> {
         if self.diameter > 0.0 && self.diameter <= 1000.0 {
             return Ok(());
         }

@@ -1,0 +1,47 @@
+//! Prior image constrained compressed sensing: ½ Σ w (Ax − b)² + λ (½ Σ |∇(x − x_p)| + ½ Σ |∇x|), with a prior image x_p
+//! such as a former scan of the same object (Chen, Tang & Leng 2008, with their α = ½).
+
+use super::{Recipe, Reconstruction, options::Options, variational};
+use crate::{
+    device::{Device, Element},
+    error::{Error, Result, check_finite},
+    geometry::Grid,
+    monitor::Monitor,
+    regularisers::total_variation,
+    scan::Scan,
+};
+
+/// The recipe.
+#[derive(Clone, Debug, Default)]
+pub struct Piccs(pub Options);
+
+impl Recipe for Piccs {
+    fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
+        let Some(prior) = &self.0.prior else {
+            return Err(Error::Option("piccs needs a prior image on the grid of the reconstruction: give --prior".into()));
+        };
+        let [nz, ny, nx] = grid.shape;
+        if prior.shape() != grid.shape {
+            return Err(Error::Option(format!(
+                "the prior image has shape {:?}, the reconstruction {:?} (z, y, x): they must be alike",
+                prior.shape(),
+                grid.shape
+            )));
+        }
+        let values: Vec<f32> = prior.iter().copied().collect();
+        check_finite("the prior image", prior.shape(), &values)?;
+        variational::reconstruct(("piccs", &self.0), scan, grid, (device, monitor), 1, |facts| {
+            let half = facts.strength as f32 / 2.0;
+            let [plain, mut shifted] = [0, 1].map(|_| total_variation(device, grid.shape, half, 0.0));
+            let mut shift = device.zeros(shifted.operator.range(), Element::F32)?;
+            shifted.operator.forward(&device.upload(&[nz * ny, nx], &values)?, &mut shift)?;
+            shifted.shift = Some(shift);
+            Ok(vec![plain, shifted])
+        })
+    }
+}
+
+/// As asked for.
+pub fn recipe(options: &Options) -> Box<dyn Recipe> {
+    Box::new(Piccs(options.clone()))
+}

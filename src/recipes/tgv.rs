@@ -1,0 +1,23 @@
+//! Second-order total generalised variation: ½ Σ w (Ax − b)² + λ TGV²(x), x within bounds (Bredies, Kunisch & Pock 2010).
+
+use super::{Recipe, Reconstruction, options::Options, variational};
+use crate::{
+    device::Device, error::Result, geometry::Grid, monitor::Monitor, regularisers::total_generalised_variation, scan::Scan,
+};
+
+/// The recipe.
+#[derive(Clone, Debug, Default)]
+pub struct Tgv(pub Options);
+
+impl Recipe for Tgv {
+    fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
+        variational::reconstruct(("tgv", &self.0), scan, grid, (device, monitor), 3, |facts| {
+            Ok(total_generalised_variation(device, grid.shape, facts.strength as f32).into())
+        })
+    }
+}
+
+/// As asked for.
+pub fn recipe(options: &Options) -> Box<dyn Recipe> {
+    Box::new(Tgv(options.clone()))
+}
