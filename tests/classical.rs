@@ -102,22 +102,28 @@ fn noise_ends_the_iteration_and_more_photons_let_it_run_longer() {
 }
 
 #[test]
-fn devices_agree_after_a_hundred_iterations() {
+fn devices_agree_after_many_iterations() {
     let grid = grid(48);
-    let scans = [("parallel", parallel(24, 70, 5.5)), ("fan", fan(24, 70, 5.5))];
-    let options = |subsets| Options {
-        iteration: Iteration { count: Some(100), ..Iteration::default() },
+    let scans = [("parallel", parallel(72, 70, 5.5)), ("fan", fan(72, 70, 5.5))];
+    let options = |subsets, count| Options {
+        iteration: Iteration { count: Some(count), ..Iteration::default() },
         subsets,
         ..Options::default()
     };
-    // Of the phantom's range. Conjugate gradients lose their conjugacy to rounding, each device in its own way.
-    let methods = [("sirt", None, 2e-5), ("sart", Some(6), 2e-5), ("cgls", None, 2e-3), ("pwls", Some(1), 1e-4)];
+    // Of the phantom's range. Conjugate gradients amplify rounding along with noise once they lose their conjugacy: after 100
+    // iterations without damping, slabs alone make 2e-2 (5e-4 after 20), so they are compared where they are used.
+    let methods = [
+        ("sirt", None, 100, 2e-5),
+        ("sart", Some(6), 100, 2e-5),
+        ("cgls", None, 20, 2e-3),
+        ("pwls", Some(1), 100, 1e-4),
+    ];
     for (kind, geometry) in scans {
         let scan = scan(&geometry, Some(1e4));
-        for (method, subsets, tolerance) in methods {
-            let (expected, _) = reconstruct(method, &options(subsets), &scan, &grid, &Device::cpu());
+        for (method, subsets, count, tolerance) in methods {
+            let (expected, _) = reconstruct(method, &options(subsets, count), &scan, &grid, &Device::cpu());
             for (name, device) in devices::every(4 << 10) {
-                let (found, _) = reconstruct(method, &options(subsets), &scan, &grid, &device);
+                let (found, _) = reconstruct(method, &options(subsets, count), &scan, &grid, &device);
                 let pairs = expected.values.iter().zip(&found.values);
                 let worst = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) / 0.04;
                 println!("{method}, {kind}, on {name}: {worst:.1e} of {tolerance:.0e}");
@@ -168,7 +174,7 @@ fn what_cannot_be_is_said_in_a_line() {
     empty.projections.fill(0.0);
     let mut beside = scan.clone();
     for view in &mut beside.geometry.views {
-        view.first_cell = view.first_cell.map(|position| position + 1e4);
+        view.first_cell = [0, 1, 2].map(|axis| view.first_cell[axis] + 1e3 * view.column_step[axis]);
     }
     for method in ["sirt", "sart", "cgls", "pwls"] {
         let options = Options { photons: Some(-1.0), ..Options::default() };
