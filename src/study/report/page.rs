@@ -3,7 +3,12 @@
 use super::{charts::Drawn, escape, tables, viewer};
 use crate::{
     error::Result,
-    study::{Findings, Subject, protocol::Sweep, run::Study, subject::Task},
+    study::{
+        Findings, Subject,
+        protocol::{Sweep, rounded},
+        run::Study,
+        subject::Task,
+    },
 };
 
 const STYLE: &str = include_str!("report.css");
@@ -105,7 +110,9 @@ fn section(study: &Study, findings: &Findings, charts: &[Drawn], index: usize, s
             } else {
                 format!(" <small>{}</small>", escape(&chart.remark))
             };
-            format!("<figure><figcaption>{}{remark}</figcaption>{}</figure>\n", escape(&chart.title), chart.svg)
+            // Within HTML an SVG needs no namespace.
+            let svg = chart.svg.replacen(" xmlns=\"http://www.w3.org/2000/svg\"", "", 1);
+            format!("<figure><figcaption>{}{remark}</figcaption>{svg}</figure>\n", escape(&chart.title))
         })
         .collect();
     format!(
@@ -169,7 +176,6 @@ fn method_section(study: &Study, findings: &Findings) -> String {
 
 /// Grid, scanner and realisations of one subject.
 fn about(study: &Study, subject: &Subject) -> String {
-    let gantry = &subject.gantry;
     let views = match study.protocol.sweep {
         Sweep::Dose => format!("{} views", subject.views),
         Sweep::Views => "the views named above".into(),
@@ -180,16 +186,13 @@ fn about(study: &Study, subject: &Subject) -> String {
         Task::Detection => "scanned with and without its discs, as often each",
     };
     format!(
-        "{0} × {0} pixels of {1:.4} mm; fan beam, {views} over 360°, curved detector of {2} cells of {3:.4} mm, source to axis \
-         {4} mm, to detector {5} mm; {6} realisations, {task}; data range {7} HU, water {8}/mm",
+        "{0} × {0} pixels of {1:.4} mm; {2}; {3} realisations, {task}; data range {4} HU{5}; water {6:.6}/mm",
         subject.size,
         subject.pixel(),
-        gantry.columns,
-        gantry.cell,
-        gantry.source_origin,
-        gantry.source_detector,
+        subject.gantry.describe(&views),
         subject.realisations,
-        crate::study::protocol::rounded(subject.data_range),
+        rounded(subject.data_range),
+        subject.clip.map(|[low, high]| format!(", clipped to {low} to {high} HU")).unwrap_or_default(),
         subject.mu_water,
     )
 }
