@@ -5,7 +5,7 @@ use crate::{
     error::Result,
     study::{
         Findings, Subject,
-        protocol::{Sweep, rounded},
+        protocol::{Sweep, photons_in_words, rounded},
         run::Study,
         subject::Task,
     },
@@ -48,9 +48,10 @@ fn opening(study: &Study, findings: &Findings, title: &str) -> String {
     let [first, last] =
         [protocol.levels[0], protocol.levels[protocol.levels.len() - 1]].map(|l| protocol.sweep.short(l));
     let names: Vec<_> = protocol.methods.iter().map(|method| escape(&method.label())).collect();
+    let photons = photons_in_words(protocol.photons);
     let varied = match protocol.sweep {
-        Sweep::Dose => format!("from {first} down to {last} of {:e} photons per ray", protocol.photons),
-        Sweep::Views => format!("from {first} down to {last} views of {:e} photons per ray", protocol.photons),
+        Sweep::Dose => format!("from {first} down to {last} of {photons} photons per ray"),
+        Sweep::Views => format!("from {first} down to {last} views of {photons} photons per ray"),
     };
     let quick = if protocol.quick {
         "<p class=\"warn\">A quick run: smaller images, fewer views and fewer realisations than a full one (see the protocol). \
@@ -149,7 +150,13 @@ fn method_section(study: &Study, findings: &Findings) -> String {
         sigma => format!("σ = {sigma} photons"),
     };
     let mut rows = row("Varied", format!("{}: {}", protocol.sweep.name(), levels.join(", ")));
-    rows += &row("Photons", format!("{:e} per ray and view in the open beam at full dose", protocol.photons));
+    rows += &row(
+        "Photons",
+        format!(
+            "{} per ray and view in the open beam at full dose, times the factor of the subject",
+            photons_in_words(protocol.photons)
+        ),
+    );
     rows += &row("Electronic noise", electronics);
     rows += &row(
         "Noise",
@@ -186,7 +193,7 @@ fn about(study: &Study, subject: &Subject) -> String {
         Task::Detection => "scanned with and without its discs, as often each",
     };
     format!(
-        "{0} × {0} pixels of {1:.4} mm; {2}; {3} realisations, {task}; data range {4} HU{5}; water {6:.6}/mm",
+        "{0} × {0} pixels of {1:.4} mm; {2}; photons × {7}; {3} realisations, {task}; data range {4} HU{5}; water {6:.6}/mm",
         subject.size,
         subject.pixel(),
         subject.gantry.describe(&views),
@@ -194,6 +201,7 @@ fn about(study: &Study, subject: &Subject) -> String {
         rounded(subject.data_range),
         subject.clip.map(|[low, high]| format!(", clipped to {low} to {high} HU")).unwrap_or_default(),
         subject.mu_water,
+        rounded(subject.photon_factor),
     )
 }
 
