@@ -43,6 +43,7 @@ pub mod kernels;
 
 pub mod operators;
 
+pub mod functionals;
 pub mod problem;
 
 pub mod image;

@@ -12,7 +12,7 @@ const FLOORS: [&[&str]; 9] = [
     &["geometry", "physics", "device"],
     &["kernels"],
     &["operators"],
-    &["problem"],
+    &["problem", "functionals"],
     &["scan", "image", "solvers", "regularisers"],
     &["phantom", "recipes", "scanner", "io", "quality"],
     &["study"],
