@@ -9,7 +9,7 @@ use rushlight::{
     io,
     quality::observer::Channels,
     recipes,
-    study::{Effort, Method, Protocol, Study, Subject, Sweep, subject},
+    study::{gantry::Beam, Effort, Method, Protocol, Study, Subject, Sweep, subject},
     units,
 };
 use serde_json::json;
@@ -36,6 +36,24 @@ enum Varied {
     Dose,
     /// Views a turn
     Views,
+}
+
+/// How rays run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Rays {
+    /// From a point, over a full turn, onto a curved detector
+    Fan,
+    /// Side by side, over half a turn
+    Parallel,
+}
+
+impl From<Rays> for Beam {
+    fn from(rays: Rays) -> Self {
+        match rays {
+            Rays::Fan => Self::Fan,
+            Rays::Parallel => Self::Parallel,
+        }
+    }
 }
 
 #[derive(Args, Debug)]
@@ -98,6 +116,9 @@ struct SubjectFlags {
     /// Pixels a side
     #[arg(long, value_name = "N")]
     size: Option<usize>,
+    /// How rays run [default: fan, with --quick parallel]
+    #[arg(long, value_enum)]
+    beam: Option<Rays>,
     /// Views a turn, where the dose is varied
     #[arg(long, value_name = "N")]
     views: Option<usize>,
@@ -116,7 +137,7 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     let monitor = global.monitor();
     let tally = study.run(&device, &monitor).inspect_err(|error| {
         if matches!(error, Error::Interrupted) && !global.quiet {
-            eprintln!("rushlight: finished parts are kept; the same command goes on from there");
+            eprintln!("rushlight: what is finished is kept; the same command goes on from there");
         }
     })?;
     let findings = study.analyse(&monitor)?;
@@ -137,6 +158,7 @@ impl Flags {
         let usual = if self.quick { Effort::quick() } else { Effort::full() };
         let asked = &self.subjects;
         let effort = Effort {
+            beam: asked.beam.map_or(usual.beam, Beam::from),
             size: asked.size.unwrap_or(usual.size),
             views: asked.views.unwrap_or(usual.views),
             realisations: asked.seeds.unwrap_or(usual.realisations),
