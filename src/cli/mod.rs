@@ -28,13 +28,13 @@ macro_rules! verbs {
 
         #[derive(Debug, Subcommand)]
         enum Verb {
-            $($(#[$meta])* #[command(after_long_help = $verb::EXAMPLES)] $variant($verb::Flags),)*
+            $($(#[$meta])* #[command(after_long_help = $verb::EXAMPLES)] $variant(Box<$verb::Flags>),)*
         }
 
         impl Verb {
             fn run(self, global: &Global) -> Result<()> {
                 match self {
-                    $(Self::$variant(flags) => $verb::run(flags, global),)*
+                    $(Self::$variant(flags) => $verb::run(*flags, global),)*
                 }
             }
         }
