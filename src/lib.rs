@@ -9,6 +9,7 @@
 //! 3. A recipe ([`recipes`]) turns the scan into an [`image::Image`] on a [`geometry::Grid`]. It is made of
 //!    [`operators`] over arrays, and these of [`kernels`], each written twice: for the GPU and for the CPU.
 //! 4. The image is judged ([`quality`]) and written ([`io::write_image`]).
+//! 5. A [`study`] does all this for many methods, doses and realisations of the noise, and compares them.
 //!
 //! Lengths are in mm (or detector cells), angles in radians, attenuation in mm⁻¹ (or per cell). Arrays are C order:
 //! images `[z, y, x]`, projections `[view, row, column]`. Axes: see [`geometry`].
@@ -43,6 +44,7 @@ pub mod kernels;
 
 pub mod operators;
 
+pub mod functionals;
 pub mod problem;
 
 pub mod image;
@@ -55,5 +57,7 @@ pub mod phantom;
 pub mod quality;
 pub mod recipes;
 pub mod scanner;
+
+pub mod study;
 
 pub use error::{Error, Result};

@@ -49,6 +49,11 @@ impl Monitor {
         Self { listener, interrupted: Some(interrupted), ..Self::default() }
     }
 
+    /// A monitor that tells nobody of its steps and is interrupted with this one: for work that runs in parallel.
+    pub fn unheard(&self) -> Self {
+        Self { interrupted: self.interrupted, ..Self::default() }
+    }
+
     /// `Err(Interrupted)` once the user asked to stop: call it between parts of long work.
     pub fn check(&self) -> Result<()> {
         match self.interrupted {

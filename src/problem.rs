@@ -1,28 +1,32 @@
-//! What is minimised: ½ Σ wᵢ (Ax − b)ᵢ² + Σ λ‖Kx − c‖ over the images within bounds.
+//! What is minimised: ½‖Ax − b‖²_W + Σ λ‖Kx − c‖ over the images within bounds.
 
 use crate::{
     device::Array,
     operators::{LineFilter, LinearOperator},
 };
 
-/// How well the image explains the data: ½ Σ wᵢ (Ax − b)ᵢ².
+/// How well the image explains the data: ½‖Ax − b‖²_W, with a positive W that the metric implies.
 pub struct Fidelity {
-    /// A.
+    /// A; for weights of single rays see [`crate::operators::Weighted`].
     pub operator: Box<dyn LinearOperator>,
     /// b, with the shape of A's range.
     pub data: Array,
-    /// 1/w of every number of b, negative where it does not count; all 1 without.
-    pub inverse_weights: Option<Array>,
-    /// Which differences between Ax and b are mended faster.
+    /// How the data's dual variable y moves.
     pub metric: Metric,
 }
 
-/// A positive map of the data's space, by which a step of the data's dual variable is stretched (a preconditioner).
+/// A step of the dual variable y of ½‖Ax − b‖²_W: y ← y + G (Ax − b) − H y, which rests where y = H⁻¹G (Ax − b), so that
+/// W = H⁻¹G. With a positive S, the size of the step, G = S/(1 + S/W) and H = (S/W)/(1 + S/W): the proximal map.
 pub enum Metric {
-    /// The same for all.
+    /// W = 1 and S this number.
     Scalar(f32),
-    /// A convolution of the detector's lines with a filter whose response is positive.
-    Lines(LineFilter),
+    /// Convolutions of the detector's lines: G and H.
+    Lines {
+        /// G.
+        gain: LineFilter,
+        /// H.
+        decay: LineFilter,
+    },
 }
 
 /// λ Σ ‖(Kx − c)_group‖₂ over groups of all numbers in one line and column, as a sum of convex terms has many of.
@@ -74,11 +78,8 @@ impl Problem {
     /// If they do not.
     #[track_caller]
     pub fn check(&self) {
-        let Fidelity { operator, data, inverse_weights, .. } = &self.fidelity;
+        let Fidelity { operator, data, .. } = &self.fidelity;
         assert_eq!(operator.range(), data.shape(), "the range of A and the data");
-        if let Some(weights) = inverse_weights {
-            assert_eq!(weights.shape(), data.shape(), "weights and data");
-        }
         for (index, Term { operator: term, shift, factors, norm, .. }) in self.terms.iter().enumerate() {
             assert_eq!(term.domain(), operator.domain(), "the domain of term {index} and that of A");
             let &[lines, _, nx] = term.range() else { panic!("term {index}: groups {:?}", term.range()) };

@@ -3,7 +3,7 @@
 use rushlight::{
     device::{Device, Element, HostArray},
     geometry::{Fan, Geometry, Grid, LengthUnit, Parallel},
-    operators::{FiniteDifferences, FirstChannel, Fourier, LinearOperator, SymmetrisedDifferences, XRay},
+    operators::{FiniteDifferences, FirstChannel, Fourier, LinearOperator, SymmetrisedDifferences, Weighted, XRay},
 };
 
 mod devices;
@@ -36,6 +36,13 @@ fn first_channel(device: &Device) -> FirstChannel<XRay> {
     FirstChannel::new(device, XRay::new(device, &parallel(), &grid).unwrap(), 3).unwrap()
 }
 
+fn weighted(device: &Device) -> Weighted<XRay> {
+    let xray = XRay::new(device, &fan(false), &Grid::centered([1, 60, 70], [1.0; 3], [0.0; 3])).unwrap();
+    let diagonal = HostArray::noise(xray.range(), 3);
+    let diagonal = device.upload(xray.range(), diagonal.numbers::<f32>()).unwrap();
+    Weighted::new(device, xray, diagonal).unwrap()
+}
+
 /// Every operator, small.
 fn operators(device: &Device) -> Vec<(&'static str, Box<dyn LinearOperator>)> {
     let xray = |geometry: &Geometry, grid: &Grid| Box::new(XRay::new(device, geometry, grid).unwrap());
@@ -53,6 +60,7 @@ fn operators(device: &Device) -> Vec<(&'static str, Box<dyn LinearOperator>)> {
         ("gradient less field", Box::new(FiniteDifferences::new(device, [2, 31, 45]).less_field())),
         ("symmetrised gradient", Box::new(SymmetrisedDifferences::new(device, [2, 31, 45]))),
         ("first of three channels", Box::new(first_channel(device))),
+        ("weighted", Box::new(weighted(device))),
         ("fourier", Box::new(Fourier::new(device, 7, 256).unwrap())),
         ("fourier, odd number of passes", Box::new(Fourier::new(device, 20, 128).unwrap())),
     ]

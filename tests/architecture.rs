@@ -7,14 +7,15 @@ use std::{
 };
 
 /// Modules by floor, the ground floor first. A file uses only floors below its own, and its own module.
-const FLOORS: [&[&str]; 8] = [
+const FLOORS: [&[&str]; 9] = [
     &["units", "error", "monitor", "random"],
     &["geometry", "physics", "device"],
     &["kernels"],
     &["operators"],
-    &["problem"],
+    &["problem", "functionals"],
     &["scan", "image", "solvers", "regularisers"],
     &["phantom", "recipes", "scanner", "io", "quality"],
+    &["study"],
     &["cli", "main"],
 ];
 

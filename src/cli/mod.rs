@@ -53,6 +53,8 @@ verbs! {
     compare::Compare,
     /// Measure noise (nps), sharpness (ttf) or the detectability of a signal (cho)
     measure::Measure,
+    /// Compare methods over doses or view counts, with a report
+    bench::Bench,
     /// Show what a file holds, and its geometry in numbers
     show::Show,
     /// Write an image or a scan in another format

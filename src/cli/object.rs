@@ -14,7 +14,8 @@ use rushlight::{
 
 /// What an image's numbers are.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Unit {
+pub enum Unit {
+    /// Hounsfield units.
     Hounsfield,
     /// This many mm⁻¹.
     Attenuation(f64),
@@ -41,7 +42,7 @@ pub struct ImageFlags {
     pub truth: Option<PathBuf>,
 }
 
-fn unit(text: &str) -> Result<Unit> {
+pub fn unit(text: &str) -> Result<Unit> {
     match text {
         "hu" | "HU" => Ok(Unit::Hounsfield),
         _ => units::attenuation(&format!("1{text}"))
@@ -75,20 +76,25 @@ impl ImageFlags {
             }
             index => index.unwrap_or(0),
         };
-        let mut image = object::centered(&object::slice(&image, index)?);
-        if let Some(voxel) = self.voxel {
-            image.grid = Grid::centered(image.grid.shape, [voxel; 3], [0.0; 3]);
-            image.grid.check()?;
-            image.unit = LengthUnit::Millimetre;
-        }
-        match self.unit {
-            None => {}
-            Some(Unit::Hounsfield) => image.quantity = Quantity::Hounsfield { mu_water: None },
-            Some(Unit::Attenuation(factor)) => {
-                image.values.mapv_inplace(|value| (f64::from(value) * factor) as f32);
-                image.quantity = Quantity::Attenuation(LengthUnit::Millimetre);
-            }
-        }
-        Ok(image)
+        one_slice(&image, index, self.unit, self.voxel)
     }
+}
+
+/// Slice `index` about the rotation axis, in the unit and with the pixels that are given, else those of the file.
+pub fn one_slice(stack: &Image, index: usize, unit: Option<Unit>, voxel: Option<f64>) -> Result<Image> {
+    let mut image = object::centered(&object::slice(stack, index)?);
+    if let Some(voxel) = voxel {
+        image.grid = Grid::centered(image.grid.shape, [voxel; 3], [0.0; 3]);
+        image.grid.check()?;
+        image.unit = LengthUnit::Millimetre;
+    }
+    match unit {
+        None => {}
+        Some(Unit::Hounsfield) => image.quantity = Quantity::Hounsfield { mu_water: None },
+        Some(Unit::Attenuation(factor)) => {
+            image.values.mapv_inplace(|value| (f64::from(value) * factor) as f32);
+            image.quantity = Quantity::Attenuation(LengthUnit::Millimetre);
+        }
+    }
+    Ok(image)
 }

@@ -6,6 +6,8 @@ pub mod finite_differences;
 pub mod first_channel;
 pub mod fourier;
 pub mod line_filter;
+pub mod scalars;
+pub mod weighted;
 pub mod xray;
 
 pub use backprojection::{Backprojection, BackprojectionPlan, Beam};
@@ -13,6 +15,8 @@ pub use finite_differences::{FiniteDifferences, SymmetrisedDifferences};
 pub use first_channel::FirstChannel;
 pub use fourier::Fourier;
 pub use line_filter::{LineFilter, LineFilterPlan};
+pub use scalars::{Factor, Scalars};
+pub use weighted::Weighted;
 pub use xray::XRay;
 
 use crate::{device::Array, error::Result};
@@ -27,4 +31,22 @@ pub trait LinearOperator {
     fn forward(&self, x: &Array, y: &mut Array) -> Result<()>;
     /// x ← Aᵀ y, with Re⟨·,·⟩ where pairs of reals are complex numbers.
     fn adjoint(&self, y: &Array, x: &mut Array) -> Result<()>;
+}
+
+impl<A: LinearOperator + ?Sized> LinearOperator for Box<A> {
+    fn domain(&self) -> &[usize] {
+        (**self).domain()
+    }
+
+    fn range(&self) -> &[usize] {
+        (**self).range()
+    }
+
+    fn forward(&self, x: &Array, y: &mut Array) -> Result<()> {
+        (**self).forward(x, y)
+    }
+
+    fn adjoint(&self, y: &Array, x: &mut Array) -> Result<()> {
+        (**self).adjoint(y, x)
+    }
 }

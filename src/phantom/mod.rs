@@ -10,7 +10,7 @@ mod sinogram;
 
 use crate::error::{Error, Result};
 
-pub use shape::{HalfPlane, Shape};
+pub use shape::{HalfPlane, Planar, Shape};
 
 macro_rules! built_in {
     ($($name:literal),* $(,)?) => {
@@ -19,7 +19,7 @@ macro_rules! built_in {
     };
 }
 
-built_in!["shepp-logan", "shepp-logan-toft", "forbild-head", "disk", "line-pairs", "cct189"];
+built_in!["shepp-logan", "shepp-logan-toft", "forbild-head", "disk", "line-pairs", "cct189", "ct-inserts"];
 
 /// The names of the built-in phantoms.
 pub fn names() -> impl Iterator<Item = &'static str> {

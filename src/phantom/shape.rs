@@ -103,6 +103,18 @@ impl Shape {
         self.ellipse.is_some() && self.half_planes.is_empty()
     }
 
+    /// Where it stands, in mm.
+    pub fn center(&self) -> Planar {
+        self.center
+    }
+
+    /// Its radius in mm, if it is a whole circle.
+    pub fn radius(&self) -> Option<f64> {
+        let ToCircle([first, second]) = self.ellipse.filter(|_| self.half_planes.is_empty())?;
+        let [a, b] = [first, second].map(|axis| 1.0 / dot(axis, axis).sqrt());
+        ((a - b).abs() <= 1e-9 * a).then_some(a)
+    }
+
     /// Whether `point` is inside or on the border.
     pub fn contains(&self, point: Planar) -> bool {
         self.contains_within(point, 0.0)

@@ -1,45 +1,73 @@
-//! What the data say about their own noise, and what strength of a regulariser follows from it.
+//! Weights of the rays, and the strength of a regulariser that follows from the noise the data turn out to carry.
+//!
+//! The noise is estimated along with the image, as in the scaled lasso (Sun & Zhang 2012): with σ the rms of Ax − b and g
+//! the rms over the pixels of Aᵀn for white noise n of variance 1, both weighted, so that σ·g is what noise puts into
+//! the gradient of the data's term, λ = 1.55·σ·g. Where the data are noise-free, what no image on the grid explains takes the
+//! noise's place: the discretisation error is the floor.
 
 use crate::{
+    device::{Array, Device},
     error::{Error, Result},
-    geometry::{Geometry, Grid},
+    operators::LinearOperator,
+    random::Draws,
     scan::Scan,
 };
 
-/// Noise and contrast of a scan.
-#[derive(Clone, Debug)]
-pub struct Noise {
-    /// Standard deviation of a line integral, typically.
-    pub deviation: f64,
-    /// The attenuation of the object, roughly: mean of the longest tenth of rays over the object's diameter.
-    pub contrast: f64,
-    /// 1/w of every ray, mean about 1; without, all are alike.
-    pub inverse_weights: Option<Vec<f32>>,
-}
+/// λ over σ·g: found by trial on the Toft phantom and on chest slices; half or twice as much costs 1 dB at most.
+const FACTOR: f64 = 1.55;
+/// Least and largest weight, relative to that of the typical ray through the object.
+const RANGE: [f32; 2] = [0.05, 3.0];
+const SEED: u64 = 1;
 
-/// Looks at a scan; `photons` per ray are in the open beam, if that is known.
-pub fn of(scan: &Scan, _grid: &Grid, _photons: Option<f64>) -> Result<Noise> {
-    let largest = scan.projections.iter().fold(0.0_f32, |most, value| most.max(*value));
+/// Weights of a scan's rays: all 1, or, with a number of photons, the inverse variances of the line integrals, e^(−p) in
+/// units of the typical ray through the object (Sauer & Bouman 1993).
+///
+/// # Errors
+/// [`Error::Scan`] if there is nothing to reconstruct.
+pub fn weights(scan: &Scan, photons: Option<f64>) -> Result<Option<Vec<f32>>> {
+    let projections = || scan.projections.iter().copied();
+    let largest = projections().fold(0.0_f32, f32::max);
     if largest <= 0.0 {
         return Err(Error::Scan("no line integral is above 0: there is nothing to reconstruct".into()));
     }
-    Ok(Noise { deviation: 0.0, contrast: 0.04, inverse_weights: None })
+    let Some(photons) = photons else { return Ok(None) };
+    if !(photons > 0.0 && photons.is_finite()) {
+        return Err(Error::Option(format!("{photons} photons per ray weigh nothing; give a number above 0")));
+    }
+    let mut through: Vec<f32> = projections().filter(|value| *value > 0.1 * largest).collect();
+    let middle = through.len() / 2;
+    let typical = *through.select_nth_unstable_by(middle, f32::total_cmp).1;
+    Ok(Some(projections().map(|value| (typical - value).exp().clamp(RANGE[0], RANGE[1])).collect()))
 }
 
-impl Noise {
-    /// λ.
-    pub fn strength(&self, _geometry: &Geometry, _grid: &Grid) -> f64 {
-        2.5
-    }
+/// g: the rms over the pixels of Aᵀn, n white noise of variance 1 (seeded).
+pub fn gain(operator: &dyn LinearOperator, device: &Device) -> Result<f64> {
+    let (range, domain) = (operator.range(), operator.domain());
+    let columns: usize = range[1..].iter().product();
+    let noise: Vec<f32> = (0..range[0])
+        .flat_map(|line| {
+            let mut draws = Draws::new(SEED, [0, 0, line]);
+            (0..columns).map(move |_| draws.normal() as f32)
+        })
+        .collect();
+    let mut image = device.zeros(domain, crate::device::Element::F32)?;
+    operator.adjoint(&device.upload(range, noise)?, &mut image)?;
+    let image: Vec<f32> = device.download(&image)?;
+    Ok(rms(image.iter().copied().filter(|value| *value != 0.0)))
+}
 
-    /// Of the weights.
-    pub fn largest_inverse_weight(&self) -> f64 {
-        let weights = self.inverse_weights.iter().flatten();
-        weights.fold(1.0, |most, weight| most.max(f64::from(*weight)))
-    }
+/// λ for residuals Ax − b.
+pub fn strength(residuals: impl Iterator<Item = f32>, gain: f64) -> f64 {
+    FACTOR * gain * rms(residuals)
+}
 
-    /// For the report.
-    pub fn notes(&self, _photons: Option<f64>) -> Vec<String> {
-        vec![]
-    }
+/// Root of the mean square; 0 of nothing.
+pub fn rms(values: impl Iterator<Item = f32>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0_usize), |(sum, count), value| (sum + f64::from(value).powi(2), count + 1));
+    (sum / count.max(1) as f64).sqrt()
+}
+
+/// Root of the mean square of an array on a device.
+pub fn rms_of(device: &Device, array: &Array) -> Result<f64> {
+    Ok(rms(device.download::<f32>(array)?.into_iter()))
 }

@@ -30,8 +30,8 @@ impl Recipe for Piccs {
         }
         let values: Vec<f32> = prior.iter().copied().collect();
         check_finite("the prior image", prior.shape(), &values)?;
-        variational::reconstruct(("piccs", &self.0), scan, grid, (device, monitor), 1, |facts| {
-            let half = facts.strength as f32 / 2.0;
+        variational::reconstruct(("piccs", &self.0), scan, grid, (device, monitor), 1, |strength| {
+            let half = strength as f32 / 2.0;
             let [plain, mut shifted] = [0, 1].map(|_| total_variation(device, grid.shape, half, 0.0));
             let mut shift = device.zeros(shifted.operator.range(), Element::F32)?;
             shifted.operator.forward(&device.upload(&[nz * ny, nx], &values)?, &mut shift)?;

@@ -11,8 +11,8 @@ pub struct Tgv(pub Options);
 
 impl Recipe for Tgv {
     fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
-        variational::reconstruct(("tgv", &self.0), scan, grid, (device, monitor), 3, |facts| {
-            Ok(total_generalised_variation(device, grid.shape, facts.strength as f32).into())
+        variational::reconstruct(("tgv", &self.0), scan, grid, (device, monitor), 3, |strength| {
+            Ok(total_generalised_variation(device, grid.shape, strength as f32).into())
         })
     }
 }

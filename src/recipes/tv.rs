@@ -12,8 +12,8 @@ pub struct Tv(pub Options);
 
 impl Recipe for Tv {
     fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
-        variational::reconstruct(("tv", &self.0), scan, grid, (device, monitor), 1, |facts| {
-            Ok(vec![total_variation(device, facts.grid.shape, facts.strength as f32, 0.0)])
+        variational::reconstruct(("tv", &self.0), scan, grid, (device, monitor), 1, |strength| {
+            Ok(vec![total_variation(device, grid.shape, strength as f32, 0.0)])
         })
     }
 }

@@ -8,6 +8,7 @@ mod double_wedge;
 pub mod hardening;
 mod median;
 pub mod noise;
+pub mod noise_level;
 pub mod selection;
 pub mod stripes;
 

@@ -1,10 +1,22 @@
 //! Iterative solvers. Each is an iterator that knows neither CT nor MR: progress bars, stopping, traces and
 //! interruption live outside of it, and its arrays stay on the device.
 
+pub mod conjugate_gradient;
+pub mod fista;
+pub mod linearised_admm;
+pub mod ordered_subsets;
 pub mod primal_dual;
+pub mod sirt;
+pub mod subsets;
+mod watch;
 
 pub use crate::problem::Bounds;
+pub use conjugate_gradient::ConjugateGradient;
+pub use fista::Fista;
+pub use linearised_admm::{AdmmOptions, LinearisedAdmm, SplitTerm};
+pub use ordered_subsets::OrderedSubsets;
 pub use primal_dual::PrimalDual;
+pub use sirt::{Sirt, SirtOptions, Subset};
 
 use crate::{
     device::{Array, Device},

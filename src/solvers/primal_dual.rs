@@ -1,20 +1,19 @@
-//! The preconditioned primal–dual method of Chambolle & Pock (2011), over-relaxed, with the data's term handled by its
-//! gradient (Condat 2013, algorithm 3.2):
+//! The preconditioned primal–dual method of Chambolle & Pock (2011), over-relaxed (Condat 2013, algorithm 3.2):
 //!
 //!     x̃ = clamp(x − τ (Aᵀy + Σ Kᵀp)),  x̄ = 2x̃ − x
-//!     y ← y + ρ S (A x̄ − b − y/w)
+//!     y ← y + ρ (G (A x̄ − b) − H y)
 //!     p ← p + ρ (P_λ(p + σ (K x̄ − c)) − p)
 //!     x ← x + ρ (x̃ − x)
 //!
-//! with P_λ the projection onto balls of radius λ and S a positive map of the data's space. A line filter that rises with
-//! frequency as the ramp does makes AᵀSA nearly a multiple of the identity, so that coarse and fine structures
-//! converge alike (a preconditioner as in Pock & Chambolle 2011; a filter as in FBP).
+//! with P_λ the projection onto balls of radius λ, and G and H from a positive map S of the data's space
+//! ([`Metric`]). A filter S that rises with frequency as the ramp does makes AᵀSA nearly a multiple of the identity, so
+//! that coarse and fine structures converge alike (a preconditioner as in Pock & Chambolle 2011; a filter as in FBP).
 
 use super::{Progress, Solver};
 use crate::{
     device::{Array, Device, Element},
     error::Result,
-    kernels::{GUARD, PrimalStep, Residual, ShrinkDual},
+    kernels::{GUARD, PrimalStep, ShrinkDual},
     monitor::Monitor,
     operators::arithmetic::{add, add_columns},
     problem::{Fidelity, Metric, Problem, Term},
@@ -44,7 +43,8 @@ pub struct PrimalDual {
     part: Array,
     /// A x̄ and what becomes of it.
     projected: Array,
-    filtered: Option<Array>,
+    /// What the metric's filters make, if it has any.
+    filtered: Vec<Array>,
     y: Array,
     duals: Vec<Dual>,
 }
@@ -73,17 +73,10 @@ impl PrimalDual {
         if let Some(start) = start {
             add(device, 1.0, start, &mut x);
         }
-        let share = steps.terms / problem.terms.len().max(1) as f32;
-        let dual = |term: &Term| {
-            let step = share / (term.norm * term.norm) as f32;
-            Ok(Dual { p: zeros(term.operator.range())?, g: zeros(term.operator.range())?, step })
-        };
+        let dual =
+            |term: &Term| Ok(Dual { p: zeros(term.operator.range())?, g: zeros(term.operator.range())?, step: 0.0 });
         let duals = problem.terms.iter().map(dual).collect::<Result<_>>()?;
-        let filtered = match &problem.fidelity.metric {
-            Metric::Lines(filter) => Some(zeros(&filter.filtered_shape())?),
-            Metric::Scalar(_) => None,
-        };
-        Ok(Self {
+        let mut solver = Self {
             device: device.clone(),
             steps,
             iteration: 0,
@@ -91,17 +84,52 @@ impl PrimalDual {
             sum: zeros(domain)?,
             part: zeros(domain)?,
             projected: zeros(range)?,
-            filtered,
+            filtered: vec![],
             y: zeros(range)?,
             x,
             duals,
             problem,
-        })
+        };
+        let metric = std::mem::replace(&mut solver.problem.fidelity.metric, Metric::Scalar(0.0));
+        solver.set_steps(metric, steps)?;
+        Ok(solver)
     }
 
     /// The problem, whose strengths and factors may be changed between iterations.
     pub fn problem_mut(&mut self) -> &mut Problem {
         &mut self.problem
+    }
+
+    /// Changes metric and step sizes between iterations.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    pub fn set_steps(&mut self, metric: Metric, steps: Steps) -> Result<()> {
+        self.filtered = match &metric {
+            Metric::Lines { gain, decay } => [gain, decay]
+                .into_iter()
+                .map(|filter| self.device.zeros(&filter.filtered_shape(), Element::F32))
+                .collect::<Result<_>>()?,
+            Metric::Scalar(_) => vec![],
+        };
+        let share = steps.terms / self.duals.len().max(1) as f32;
+        for (term, dual) in self.problem.terms.iter().zip(&mut self.duals) {
+            dual.step = share / (term.norm * term.norm) as f32;
+        }
+        self.problem.fidelity.metric = metric;
+        self.steps = steps;
+        Ok(())
+    }
+
+    /// A x − b, downloaded.
+    ///
+    /// # Errors
+    /// What goes wrong on the device.
+    pub fn residuals(&mut self) -> Result<Vec<f32>> {
+        let Fidelity { operator, data, .. } = &self.problem.fidelity;
+        operator.forward(&self.x, &mut self.projected)?;
+        add(&self.device, -1.0, data, &mut self.projected);
+        self.device.download(&self.projected)
     }
 
     fn step(&mut self) -> Result<()> {
@@ -141,24 +169,23 @@ impl PrimalDual {
     }
 
     fn data(&mut self) -> Result<()> {
-        let Fidelity { operator, data, inverse_weights, metric } = &self.problem.fidelity;
+        let Fidelity { operator, data, metric } = &self.problem.fidelity;
         operator.forward(&self.bar, &mut self.projected)?;
-        let columns = data.line_len();
-        for (index, r) in self.projected.slabs_mut().iter_mut().enumerate() {
-            let weights = inverse_weights.as_ref().unwrap_or(data);
-            let kernel =
-                Residual { count: (r.lines().len() * columns) as u32, weighted: u32::from(inverse_weights.is_some()) };
-            let inputs = [&data.slabs()[index], &self.y.slabs()[index], &weights.slabs()[index]];
-            self.device.run(&kernel, &inputs, &mut [r]);
-        }
-        let relaxation = self.steps.relaxation;
-        match (metric, &mut self.filtered) {
-            (Metric::Lines(filter), Some(filtered)) => {
-                filter.apply(&self.projected, filtered, &Monitor::silent())?;
-                add_columns(&self.device, relaxation, (filtered, &mut self.y), columns, [GUARD, 0]);
+        add(&self.device, -1.0, data, &mut self.projected);
+        let (relaxation, columns) = (self.steps.relaxation, data.line_len());
+        match metric {
+            Metric::Lines { gain, decay } => {
+                let [gained, decayed] = &mut self.filtered[..] else { unreachable!("two filters have two arrays") };
+                gain.apply(&self.projected, gained, &Monitor::silent())?;
+                decay.apply(&self.y, decayed, &Monitor::silent())?;
+                add_columns(&self.device, relaxation, (gained, &mut self.y), columns, [GUARD, 0]);
+                add_columns(&self.device, -relaxation, (decayed, &mut self.y), columns, [GUARD, 0]);
             }
-            (Metric::Lines(_), None) => unreachable!("a filter has its array"),
-            (Metric::Scalar(step), _) => add(&self.device, relaxation * step, &self.projected, &mut self.y),
+            Metric::Scalar(step) => {
+                let gain = step / (1.0 + step);
+                add(&self.device, -1.0, &self.y, &mut self.projected);
+                add(&self.device, relaxation * gain, &self.projected, &mut self.y);
+            }
         }
         Ok(())
     }

@@ -1,0 +1,23 @@
+// The slope of the shifted-Poisson likelihood. The names are those of src/kernels/transmission.rs.
+
+struct Params {
+    count: u32,
+    shift: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> counts: array<f32>;
+@group(0) @binding(2) var<storage, read> open: array<f32>;
+@group(0) @binding(3) var<storage, read_write> lines: array<f32>;
+
+const SIZE = 256u;
+
+@compute @workgroup_size(SIZE)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
+        @builtin(local_invocation_index) local: u32) {
+    let index = (group.y * groups.x + group.x) * SIZE + local;
+    if index < params.count {
+        let expected = open[index] * exp(-lines[index]);
+        lines[index] = expected * (counts[index] - expected) / (expected + params.shift);
+    }
+}
