@@ -1,5 +1,6 @@
 //! Recipes: what a user asks for by name. Each turns a scan into an image.
 
+pub mod bone;
 pub mod iteration;
 pub mod options;
 
@@ -20,8 +21,6 @@ use crate::{
     monitor::Monitor,
     scan::Scan,
 };
-
-pub mod bone;
 
 /// What a recipe made, and how.
 #[derive(Clone, Debug)]
