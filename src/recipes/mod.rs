@@ -62,6 +62,7 @@ recipes! {
     "tv" => tv,
     "tgv" => tgv,
     "piccs" => piccs,
+    "asd-pocs" => asd_pocs,
     "sirt" => sirt,
     "sart" => sart,
     "cgls" => cgls,
