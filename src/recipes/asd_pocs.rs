@@ -22,7 +22,7 @@ pub struct AsdPocsRecipe(pub Options);
 impl Recipe for AsdPocsRecipe {
     fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
         let options = &self.0;
-        options.iteration.check(grid)?;
+        options.iteration.check(&scan.geometry, grid)?;
         let count = options.subsets.unwrap_or(scan.geometry.views.len());
         let (sweep, trust) = sirt::solver(options, (&scan, grid), (device, monitor), (count, RELAXATION))?;
         // A ray through half of the grid with the data's largest value.

@@ -37,7 +37,7 @@ pub fn simultaneous(
     (device, monitor): (&Device, &Monitor),
     (count, relaxation, enough): (usize, f32, Enough),
 ) -> Result<Reconstruction> {
-    options.iteration.check(grid)?;
+    options.iteration.check(&scan.geometry, grid)?;
     let views = scan.geometry.views.len();
     let (solver, trust) = solver(options, (&scan, grid), (device, monitor), (count, relaxation))?;
     let mut notes = vec![trust.note.clone(), format!("{count} subsets of {views} views, relaxation {relaxation}")];
