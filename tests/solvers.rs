@@ -15,7 +15,7 @@ use rushlight::{
 mod devices;
 
 /// Bytes of a slab: a few lines of these small arrays.
-const LIMIT: u64 = 48;
+const LIMIT: u64 = 64;
 
 /// A matrix between images `[6, 4]` (or others) and lines, computed on the host.
 #[derive(Clone)]

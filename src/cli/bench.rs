@@ -17,7 +17,7 @@ use serde_json::json;
 use super::{
     Global,
     report::{Report, print_line},
-    scan,
+    object,
 };
 
 pub const EXAMPLES: &str = "Examples:
@@ -107,8 +107,8 @@ struct SubjectFlags {
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', requires = "image")]
     slices: Vec<usize>,
     /// What the image's values are, where the file does not say: hu, /mm, /cm or /m
-    #[arg(long, value_name = "UNIT", value_parser = scan::unit, requires = "image")]
-    unit: Option<scan::Unit>,
+    #[arg(long, value_name = "UNIT", value_parser = object::unit, requires = "image")]
+    unit: Option<object::Unit>,
     /// Width of the image's pixels, where the file does not say, such as 0.8mm
     #[arg(long, value_name = "LENGTH", value_parser = units::length, requires = "image")]
     voxel: Option<f64>,
@@ -208,7 +208,7 @@ impl SubjectFlags {
         if let Some(path) = &self.image {
             let stack = io::read_image(path)?;
             for &index in &self.slices {
-                let slice = scan::one_slice(&stack, index, self.unit, self.voxel)?;
+                let slice = object::one_slice(&stack, index, self.unit, self.voxel)?;
                 subjects.push(Subject::slice(&slice, index, effort)?);
             }
         }

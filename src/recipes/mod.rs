@@ -1,8 +1,10 @@
 //! Recipes: what a user asks for by name. Each turns a scan into an image.
 
+pub mod bone;
 pub mod iteration;
 pub mod options;
 
+mod classical;
 mod noise;
 mod variational;
 
@@ -19,8 +21,6 @@ use crate::{
     monitor::Monitor,
     scan::Scan,
 };
-
-pub mod bone;
 
 /// What a recipe made, and how.
 #[derive(Clone, Debug)]
@@ -62,6 +62,11 @@ recipes! {
     "tv" => tv,
     "tgv" => tgv,
     "piccs" => piccs,
+    "asd-pocs" => asd_pocs,
+    "sirt" => sirt,
+    "sart" => sart,
+    "cgls" => cgls,
+    "pwls" => pwls,
 }
 
 /// Values of an image, from the lines of a device array.

@@ -49,7 +49,7 @@ pub fn reconstruct(
     terms: impl Fn(f64) -> Result<Vec<Term>>,
 ) -> Result<Reconstruction> {
     options.strength.check()?;
-    options.iteration.check(grid)?;
+    options.iteration.check(&scan.geometry, grid)?;
     let mut solver = monitor.step("plan", 1, || Tuned::new(options, scan, grid, device, channels, terms))?;
     let (values, note) = options.iteration.run(&mut solver, ENOUGH, grid.shape, monitor)?;
     let unit = solver.geometry.unit;

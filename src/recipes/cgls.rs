@@ -1,0 +1,50 @@
+//! Least squares by conjugate gradients (Hestenes & Stiefel 1952), until the data are explained to within their noise: it is
+//! the number of iterations that regularises. Bounds are applied to the last image.
+
+use super::{
+    Recipe, Reconstruction,
+    classical::{self, Resting},
+    iteration::Enough,
+    options::Options,
+};
+use crate::{
+    device::Device, error::Result, geometry::Grid, monitor::Monitor, scan::Scan, solvers::ConjugateGradient,
+};
+
+/// Where the data's noise does not end it.
+const ENOUGH: Enough = Enough { change: 1e-3, most: 100 };
+
+/// The recipe.
+#[derive(Clone, Debug, Default)]
+pub struct Cgls(pub Options);
+
+impl Recipe for Cgls {
+    fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
+        let options = &self.0;
+        options.iteration.check(&scan.geometry, grid)?;
+        let trust = monitor.step("noise", 1, || classical::trust(&scan, options.photons))?;
+        let mut solver = monitor.step("plan", 1, || {
+            let views: Vec<usize> = (0..scan.geometry.views.len()).collect();
+            let (operator, data) = classical::rays(&scan, &views, grid, device)?;
+            let start = classical::start(options, grid, device, None)?;
+            ConjugateGradient::new(device, Box::new(operator), data, start, 0.0)
+        })?;
+        let mut notes = vec![trust.note];
+        let (values, note) = if options.iteration.count.is_some() {
+            options.iteration.run(&mut solver, ENOUGH, grid.shape, monitor)?
+        } else {
+            let mut resting = Resting::new(solver, (&scan, grid), trust.weights, 1)?;
+            let (values, note) = options.iteration.run(&mut resting, ENOUGH, grid.shape, monitor)?;
+            notes.push(resting.note());
+            (values, note)
+        };
+        notes.push(note);
+        let values = values.mapv_into(|value| value.clamp(options.bounds.lower, options.bounds.upper));
+        Ok(classical::finished("cgls", values, &scan, grid, notes))
+    }
+}
+
+/// As asked for.
+pub fn recipe(options: &Options) -> Box<dyn Recipe> {
+    Box::new(Cgls(options.clone()))
+}

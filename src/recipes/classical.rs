@@ -1,0 +1,156 @@
+//! What sirt, sart, cgls and pwls share: rays with data and variances, the first image, and when the data are explained.
+
+use ndarray::Array3;
+
+use super::{Reconstruction, options::Options};
+use crate::{
+    device::{Array, Device, Element},
+    error::{Error, Result},
+    functionals::{DataTerm, LeastSquares},
+    geometry::Grid,
+    image::{Image, Quantity},
+    operators::{LinearOperator, XRay},
+    scan::{Scan, noise_level},
+    solvers::{Progress, Solver},
+};
+
+/// How far pixels can explain an object with edges, of the largest line integral: the rms difference between the exact scan of
+/// the Toft phantom, or of a disk, and the projections of its 512² raster.
+const MODEL: f64 = 1e-3;
+
+/// Some views of a scan: their operator, and their lines.
+pub fn rays(scan: &Scan, views: &[usize], grid: &Grid, device: &Device) -> Result<(XRay, Array)> {
+    let operator = XRay::of_views(device, &scan.geometry, views, grid)?;
+    let data = device.upload(operator.range(), of_views(scan.projections.as_slice(), scan, views))?;
+    Ok((operator, data))
+}
+
+/// The numbers of some views, from those of all, in C order.
+pub fn of_views(numbers: Option<&[f32]>, scan: &Scan, views: &[usize]) -> Vec<f32> {
+    let (numbers, size) = (numbers.unwrap_or_default(), scan.geometry.rows * scan.geometry.columns);
+    views.iter().flat_map(|view| &numbers[view * size..(view + 1) * size]).copied().collect()
+}
+
+/// What the numbers of a scan are worth.
+pub struct Trust {
+    /// 1/variance of every ray, in the order of the projections: photons make the variance e^p/N₀, pixels add their own.
+    pub weights: Vec<f32>,
+    /// For the report.
+    pub note: String,
+}
+
+/// Weighs the rays, by the photons in the open beam if they are known, else by the noise in the data.
+pub fn trust(scan: &Scan, photons: Option<f64>) -> Result<Trust> {
+    let largest = scan.projections.iter().fold(0.0_f32, |most, value| most.max(*value));
+    if largest <= 0.0 {
+        return Err(Error::Scan("no line integral is above 0: there is nothing to reconstruct".into()));
+    }
+    let (open, how) = match photons {
+        Some(photons) if photons > 0.0 && photons.is_finite() => (photons, "as given"),
+        Some(photons) => return Err(Error::Option(format!("{photons} photons: give a number above 0"))),
+        None => (noise_level::photons(&scan.projections).unwrap_or(f64::INFINITY), "by the noise in the data"),
+    };
+    let model = (MODEL * f64::from(largest)).powi(2);
+    let weight = |value: &f32| (1.0 / (f64::from(*value).exp() / open + model)) as f32;
+    let note = match open {
+        open if open > 1e9 => {
+            format!("weights: no noise to speak of; pixels explain the data to {MODEL} of the largest")
+        }
+        _ => format!("weights: {open:.3e} photons per ray in the open beam, {how}"),
+    };
+    Ok(Trust { weights: scan.projections.iter().map(weight).collect(), note })
+}
+
+/// The first image: the one asked for, else that of `usual`, else an empty one.
+pub fn start(options: &Options, grid: &Grid, device: &Device, usual: Option<Array3<f32>>) -> Result<Array> {
+    let shape = [grid.shape[0] * grid.shape[1], grid.shape[2]];
+    let bounds = options.bounds;
+    match options.iteration.start.as_ref().or(usual.as_ref()) {
+        Some(image) => {
+            let values: Vec<f32> = image.iter().map(|value| value.clamp(bounds.lower, bounds.upper)).collect();
+            device.upload(&shape, values)
+        }
+        None => device.zeros(&shape, Element::F32),
+    }
+}
+
+/// The image with its facts.
+pub fn finished(name: &str, values: Array3<f32>, scan: &Scan, grid: &Grid, notes: Vec<String>) -> Reconstruction {
+    let unit = scan.geometry.unit;
+    let provenance = format!("Rushlight {} {name}", env!("CARGO_PKG_VERSION"));
+    let image = Image { values, grid: *grid, unit, quantity: Quantity::Attenuation(unit), provenance };
+    Reconstruction { image, notes }
+}
+
+/// A solver that rests once the data are explained to within their noise: Σ (Ax − b)²/σ² no larger than the number of rays
+/// (the discrepancy principle, Morozov 1966; Hansen 2010, §5.2). What would follow fits noise.
+pub struct Resting<S> {
+    solver: S,
+    operator: XRay,
+    term: LeastSquares,
+    lines: Array,
+    rays: f64,
+    every: usize,
+    last: Option<Progress>,
+    rests: bool,
+}
+
+impl<S: Solver> Resting<S> {
+    /// Looks at the data every so many iterations.
+    pub fn new(solver: S, (scan, grid): (&Scan, &Grid), weights: Vec<f32>, every: usize) -> Result<Self> {
+        let device = solver.device().clone();
+        let operator = XRay::new(&device, &scan.geometry, grid)?;
+        let data = scan.projections.iter().copied().collect();
+        let term = LeastSquares::new(&device, operator.range(), data, weights)?;
+        let lines = device.zeros(operator.range(), Element::F32)?;
+        let rays = scan.projections.len() as f64;
+        Ok(Self { solver, operator, term, lines, rays, every, last: None, rests: false })
+    }
+
+    /// What came of it.
+    pub fn note(&self) -> String {
+        match self.last {
+            Some(Progress { iteration }) if self.rests => {
+                format!("after {iteration} iterations the data are explained to within their noise: no more were done")
+            }
+            _ => "the data are not yet explained to within their noise".into(),
+        }
+    }
+
+    fn step(&mut self) -> Option<Result<Progress>> {
+        let progress = match self.solver.next()? {
+            Ok(progress) => progress,
+            Err(error) => return Some(Err(error)),
+        };
+        self.last = Some(progress);
+        if progress.iteration.is_multiple_of(self.every) {
+            let Self { solver, operator, term, lines, .. } = self;
+            match operator.forward(solver.solution(), lines).and_then(|()| term.value(lines)) {
+                Ok(half) => self.rests = 2.0 * half <= self.rays,
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        Some(Ok(progress))
+    }
+}
+
+impl<S: Solver> Iterator for Resting<S> {
+    type Item = Result<Progress>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.last {
+            Some(last) if self.rests => Some(Ok(last)),
+            _ => self.step(),
+        }
+    }
+}
+
+impl<S: Solver> Solver for Resting<S> {
+    fn solution(&self) -> &Array {
+        self.solver.solution()
+    }
+
+    fn device(&self) -> &Device {
+        self.solver.device()
+    }
+}

@@ -1,0 +1,144 @@
+//! Penalised weighted least squares, ½ Σ w (Ax − b)² + β·R(x): rays weighted by the inverse of their variance (Sauer &
+//! Bouman 1993), the q-GGMRF penalty on neighbours (Thibault et al. 2007), by ordered subsets with momentum (Kim, Ramani &
+//! Fessler 2015) from an FBP image.
+//!
+//! The weights are absolute, so that the noise in the data sets the balance: with fewer photons they fall, and the penalty, a
+//! belief about objects and not about doses, weighs more. It is β = STRENGTH/c², c = EDGE times the object's attenuation.
+
+use ndarray::{Array3, ArrayView2};
+
+use super::{
+    Recipe, Reconstruction, classical,
+    fbp::{Fbp, Filter},
+    iteration::Enough,
+    options::Options,
+};
+use crate::{
+    device::Device,
+    error::{Error, Result},
+    functionals::{Block, LeastSquares, Neighbourhood, Objective, Potential},
+    geometry::{Geometry, Grid, cross},
+    monitor::Monitor,
+    operators::{LinearOperator, XRay},
+    scan::Scan,
+    solvers::{OrderedSubsets, subsets},
+};
+
+/// Power of large differences, as Thibault et al. chose it.
+const Q: f32 = 1.2;
+/// Where edges begin: c, of the object's attenuation.
+const EDGE: f64 = 0.01;
+/// β·c², for square pixels.
+const STRENGTH: f64 = 2.0;
+/// Views that a subset needs for its gradient to be like that of all.
+const VIEWS: usize = 30;
+/// Subsets, at most.
+const SUBSETS: usize = 24;
+
+/// The recipe.
+#[derive(Clone, Debug, Default)]
+pub struct Pwls(pub Options);
+
+impl Recipe for Pwls {
+    fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
+        let options = &self.0;
+        options.strength.check()?;
+        options.iteration.check(&scan.geometry, grid)?;
+        let views = scan.geometry.views.len();
+        let count = options.subsets.unwrap_or((views / VIEWS).clamp(1, SUBSETS));
+        if !(1..=views).contains(&count) {
+            return Err(Error::Option(format!("{count} subsets of {views} views: give a number from 1 to {views}")));
+        }
+        let trust = monitor.step("noise", 1, || classical::trust(&scan, options.photons))?;
+        let contrast = attenuation(&scan)?;
+        let edge = EDGE * contrast;
+        let strength = options.strength.of(STRENGTH / (edge * edge));
+        let mut notes = vec![
+            trust.note.clone(),
+            format!("strength {strength:.4e}, edges from {edge:.3e} on: the object attenuates about {contrast:.3e}"),
+            format!("{count} subsets of {views} views"),
+        ];
+        let first = first(options, (&scan, grid), (device, monitor), &mut notes)?;
+        let mut solver = monitor.step("plan", 1, || {
+            let penalty =
+                Neighbourhood::new(device, grid.shape[1], Potential::QGgmrf { q: Q }, strength as f32, edge as f32)?;
+            let block = |views: Vec<usize>| -> Result<Block> {
+                let operator = XRay::of_views(device, &scan.geometry, &views, grid)?;
+                let data = classical::of_views(scan.projections.as_slice(), &scan, &views);
+                let weights = classical::of_views(Some(&trust.weights), &scan, &views);
+                let term = LeastSquares::new(device, operator.range(), data, weights)?;
+                Ok(Block { operator: Box::new(operator), term: Box::new(term) })
+            };
+            let blocks = subsets::interleaved(views, count).into_iter().map(block).collect::<Result<_>>()?;
+            let objective = Objective::new(device, blocks, Some(penalty))?;
+            OrderedSubsets::new(objective, classical::start(options, grid, device, first)?, options.bounds)
+        })?;
+        let enough = Enough { change: 1e-3, most: (400 / count).max(30) };
+        let (values, note) = options.iteration.run(&mut solver, enough, grid.shape, monitor)?;
+        notes.push(note);
+        Ok(classical::finished("pwls", values, &scan, grid, notes))
+    }
+}
+
+/// An FBP image, where the scan allows one and none is given.
+fn first(
+    options: &Options,
+    (scan, grid): (&Scan, &Grid),
+    (device, monitor): (&Device, &Monitor),
+    notes: &mut Vec<String>,
+) -> Result<Option<Array3<f32>>> {
+    if options.iteration.start.is_some() {
+        return Ok(None);
+    }
+    let fbp = Fbp { filter: Filter::Hann, ..Fbp::default() };
+    match fbp.reconstruct(scan.clone(), grid, device, monitor) {
+        Ok(made) => Ok(Some(made.image.values)),
+        Err(Error::Geometry(why)) => {
+            notes.push(format!("begun with an empty image, as FBP could not ({why})"));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The object's attenuation, roughly: that of the disk with the same longest rays and the same sum of each view,
+/// μ = π/4 · p² / Σp·(distance between rays).
+fn attenuation(scan: &Scan) -> Result<f64> {
+    let spacing = spacing(&scan.geometry);
+    let (mut sum, mut count) = (0.0, 0);
+    for view in scan.projections.outer_iter() {
+        let (longest, total) = chords(view);
+        if total > 0.0 {
+            sum += std::f64::consts::FRAC_PI_4 * longest * longest / (total * spacing);
+            count += 1;
+        }
+    }
+    match sum / f64::from(count) {
+        mean if mean > 0.0 && mean.is_finite() => Ok(mean),
+        _ => Err(Error::Scan("no view sees an object: there is nothing to reconstruct".into())),
+    }
+}
+
+/// The longest tenth of a view's rays, and the sum of a row, on average over the rows.
+fn chords(view: ArrayView2<f32>) -> (f64, f64) {
+    let mut values: Vec<f32> = view.iter().copied().collect();
+    let tenth = (values.len() / 10).max(1);
+    values.sort_unstable_by(|a, b| b.total_cmp(a));
+    let mean = values[..tenth].iter().map(|value| f64::from(*value)).sum::<f64>() / tenth as f64;
+    (mean, values.iter().map(|value| f64::from(*value)).sum::<f64>() / view.nrows() as f64)
+}
+
+/// Distance between neighbouring rays where they pass the axis.
+fn spacing(geometry: &Geometry) -> f64 {
+    let middle = (geometry.columns as f64 - 1.0) / 2.0;
+    let [before, after] = [middle - 0.5, middle + 0.5].map(|column| {
+        let ray = geometry.views[0].ray(0.0, column);
+        cross(ray.origin, ray.direction)[2]
+    });
+    (after - before).abs()
+}
+
+/// As asked for.
+pub fn recipe(options: &Options) -> Box<dyn Recipe> {
+    Box::new(Pwls(options.clone()))
+}

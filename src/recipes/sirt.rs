@@ -1,0 +1,86 @@
+//! Simultaneous iterative reconstruction (Gregor & Benson 2008), until the data are explained to within their noise;
+//! `--subsets` makes it one of ordered subsets.
+
+use super::{
+    Recipe, Reconstruction,
+    classical::{self, Resting},
+    iteration::Enough,
+    options::Options,
+};
+use crate::{
+    device::Device,
+    error::{Error, Result},
+    geometry::Grid,
+    monitor::Monitor,
+    scan::Scan,
+    solvers::{Sirt, SirtOptions, Subset, subsets},
+};
+
+/// Where the data's noise does not end it.
+const ENOUGH: Enough = Enough { change: 1e-3, most: 500 };
+
+/// The recipe.
+#[derive(Clone, Debug, Default)]
+pub struct SirtRecipe(pub Options);
+
+impl Recipe for SirtRecipe {
+    fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
+        let count = self.0.subsets.unwrap_or(1);
+        simultaneous(("sirt", &self.0), (scan, grid), (device, monitor), (count, 1.0, ENOUGH))
+    }
+}
+
+/// sirt and sart: so many subsets, a relaxation, and when it is enough.
+pub fn simultaneous(
+    (name, options): (&str, &Options),
+    (scan, grid): (Scan, &Grid),
+    (device, monitor): (&Device, &Monitor),
+    (count, relaxation, enough): (usize, f32, Enough),
+) -> Result<Reconstruction> {
+    options.iteration.check(&scan.geometry, grid)?;
+    let views = scan.geometry.views.len();
+    let (solver, trust) = solver(options, (&scan, grid), (device, monitor), (count, relaxation))?;
+    let mut notes = vec![trust.note.clone(), format!("{count} subsets of {views} views, relaxation {relaxation}")];
+    // A look costs a projection: with one subset, half an iteration.
+    let every = if count == 1 { 5 } else { 1 };
+    let (values, note) = if options.iteration.count.is_some() {
+        let mut solver = solver;
+        options.iteration.run(&mut solver, enough, grid.shape, monitor)?
+    } else {
+        let mut resting = Resting::new(solver, (&scan, grid), trust.weights, every)?;
+        let (values, note) = options.iteration.run(&mut resting, enough, grid.shape, monitor)?;
+        notes.push(resting.note());
+        (values, note)
+    };
+    notes.push(note);
+    Ok(classical::finished(name, values, &scan, grid, notes))
+}
+
+/// The solver, and what the rays are worth.
+pub fn solver(
+    options: &Options,
+    (scan, grid): (&Scan, &Grid),
+    (device, monitor): (&Device, &Monitor),
+    (count, relaxation): (usize, f32),
+) -> Result<(Sirt, classical::Trust)> {
+    let views = scan.geometry.views.len();
+    if !(1..=views).contains(&count) {
+        return Err(Error::Option(format!("{count} subsets of {views} views: give a number from 1 to {views}")));
+    }
+    let trust = monitor.step("noise", 1, || classical::trust(scan, options.photons))?;
+    let solver = monitor.step("plan", 1, || {
+        let subset = |views: Vec<usize>| -> Result<Subset> {
+            let (operator, data) = classical::rays(scan, &views, grid, device)?;
+            Ok(Subset { operator: Box::new(operator), data })
+        };
+        let subsets = subsets::interleaved(views, count).into_iter().map(subset).collect::<Result<_>>()?;
+        let start = classical::start(options, grid, device, None)?;
+        Sirt::new(device, subsets, start, SirtOptions { relaxation, bounds: options.bounds })
+    })?;
+    Ok((solver, trust))
+}
+
+/// As asked for.
+pub fn recipe(options: &Options) -> Box<dyn Recipe> {
+    Box::new(SirtRecipe(options.clone()))
+}
