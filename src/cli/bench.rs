@@ -67,7 +67,6 @@ pub struct Flags {
     /// Smaller images, fewer views and realisations: minutes instead of hours
     #[arg(long)]
     quick: bool,
-    /// Methods; the first is what the others are held against. A filter follows fbp: fbp:hann
     #[arg(long, value_name = "NAMES", value_delimiter = ',', help = format!("Methods; the first is what the others are held against: {}; a filter may follow, as in fbp:hann", recipes::ALL.join(", ")))]
     methods: Vec<String>,
     /// Doses as fractions of the full one, or view counts
@@ -167,7 +166,7 @@ impl Flags {
             observations: asked.observations.unwrap_or(usual.observations),
         };
         let methods = match self.methods.is_empty() {
-            true => USUAL_METHODS.map(String::from).to_vec(),
+            true => usual_methods(self.quick),
             false => self.methods.clone(),
         };
         Ok(Protocol {
@@ -217,8 +216,15 @@ impl SubjectFlags {
     }
 }
 
-/// The methods of a study that is not told which.
-const USUAL_METHODS: [&str; 3] = ["fbp:hann", "fbp", "tv"];
+/// The methods of a study that is not told which; a quick one takes the first three. `piccs` needs a prior image.
+const USUAL_METHODS: &[&str] = &["fbp:hann", "fbp", "tv", "tgv", "pwls", "asd-pocs"];
+
+/// Those of them that there are.
+fn usual_methods(quick: bool) -> Vec<String> {
+    let known = |name: &&&str| recipes::ALL.contains(&name.split(':').next().unwrap_or_default());
+    let count = if quick { 3 } else { USUAL_METHODS.len() };
+    USUAL_METHODS[..count].iter().filter(known).map(|name| name.to_string()).collect()
+}
 
 /// The device without its number of threads, on which no figure depends.
 fn named(device: &Device) -> String {

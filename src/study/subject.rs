@@ -348,7 +348,7 @@ fn extremes(phantom: &Phantom) -> [f64; 2] {
 /// A grey scale that shows what the task is about.
 fn window(task: Task, [low, high]: [f64; 2]) -> [f64; 2] {
     match task {
-        Task::Detection => [0.0, 120.0],
+        Task::Detection => [5.0, 60.0],
         Task::Edges => [0.0, 500.0],
         Task::Fidelity => [(low + high) / 2.0 - (high - low) * 0.2, (high - low) * 0.5],
     }
