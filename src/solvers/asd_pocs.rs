@@ -34,7 +34,7 @@ pub struct Descent {
 
 impl Default for Descent {
     fn default() -> Self {
-        Self { steps: 20, share: 0.2, reduction: 0.95, most: 0.95, relaxation: 0.995, flat: 1e-4 }
+        Self { steps: 20, share: 0.2, reduction: 0.95, most: 0.95, relaxation: 0.995, flat: 1e-3 }
     }
 }
 
