@@ -38,14 +38,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         } else {
             along_y = beyond[(line + 1u - params.other) * params.channels * nx + column] - u;
         }
+        if params.channels == 3u {
+            along_y -= x[at + nx];
+        }
     }
     var along_x = 0.0;
     if column + 1u < nx {
         along_x = x[at + 1u] - u;
-    }
-    if params.channels == 3u {
-        along_y -= x[at + nx];
-        along_x -= x[at + 2u * nx];
+        if params.channels == 3u {
+            along_x -= x[at + 2u * nx];
+        }
     }
     let into = 2u * (line - params.output) * nx + column;
     p[into] = along_y;

@@ -51,7 +51,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let into = (line - params.output) * params.channels * nx + column;
     x[into] = u;
     if params.channels == 3u {
-        x[into + nx] = -p[at_y];
-        x[into + 2u * nx] = -p[at_x];
+        x[into + nx] = select(0.0, -p[at_y], (line + 1u) % params.ny != 0u);
+        x[into + 2u * nx] = select(0.0, -p[at_x], column + 1u < nx);
     }
 }

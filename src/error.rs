@@ -84,7 +84,7 @@ pub enum Error {
         what: String,
     },
     /// The user interrupted the work.
-    #[error("interrupted; nothing was written")]
+    #[error("interrupted; the output was not written")]
     Interrupted,
 }
 

@@ -3,7 +3,8 @@
 //! A tour, in the order in which data flow (`examples/library.rs` runs it):
 //!
 //! 1. A file becomes an [`io::Recording`]; raw counts become line integrals ([`scan::Counts`]); with a
-//!    [`geometry::Geometry`], a list of views, they are a [`scan::Scan`]. Or a [`phantom::Phantom`] is scanned exactly.
+//!    [`geometry::Geometry`], a list of views, they are a [`scan::Scan`]. Or a [`phantom::Phantom`] is scanned exactly,
+//!    or an image by a virtual [`scanner`], whose beam [`physics`] knows.
 //! 2. A [`device::Device`] is opened: [`device::Choice`] takes the best GPU, else the CPU.
 //! 3. A recipe ([`recipes`]) turns the scan into an [`image::Image`] on a [`geometry::Grid`]. It is made of
 //!    [`operators`] over arrays, and these of [`kernels`], each written twice: for the GPU and for the CPU.

@@ -129,9 +129,9 @@ fn a_chest_in_a_tubes_beam_has_its_ct_numbers_after_hardening_is_corrected() {
     let slice = object::attenuation(&slice, scanner.water()).unwrap();
     let geometry = Fan {
         angles: (0..360).map(|view| f64::from(view).to_radians()).collect(),
-        columns: 640,
+        columns: 720,
         rows: 1,
-        cell: 1.4,
+        cell: 1.8,
         cell_height: 1.0,
         source_origin: 570.0,
         source_detector: 1040.0,
@@ -151,7 +151,7 @@ fn a_chest_in_a_tubes_beam_has_its_ct_numbers_after_hardening_is_corrected() {
         let made = recipe.reconstruct(scan.clone(), &slice.grid, &device, &Monitor::silent()).unwrap();
         let [found, truth] = [made.image, slice.clone()].map(|image| image.to_hounsfield(scanner.water()).values);
         let blocks = truth.exact_chunks([1, 10, 10]).into_iter().zip(found.exact_chunks([1, 10, 10]));
-        let soft = blocks.filter(|(truth, _)| truth.iter().all(|hu| (-50.0..100.0).contains(hu)));
+        let soft = blocks.filter(|(truth, _)| truth.iter().all(|hu| (-100.0..150.0).contains(hu)));
         let off: Vec<f32> = soft.map(|(truth, found)| found.mean().unwrap() - truth.mean().unwrap()).collect();
         assert!(off.len() > 50, "{} blocks of soft tissue", off.len());
         let n = off.len() as f32;
@@ -159,5 +159,5 @@ fn a_chest_in_a_tubes_beam_has_its_ct_numbers_after_hardening_is_corrected() {
     };
     let ((raw, raw_size), (corrected, size)) = (errors(&fbp), errors(&bone));
     println!("soft tissue off by {raw:.1} HU (size {raw_size:.1}), corrected {corrected:.1} HU (size {size:.1})");
-    assert!(raw_size > 15.0 && corrected.abs() < 3.0 && size < 6.0, "{raw_size} → {corrected}, {size}");
+    assert!(raw_size > 10.0 && corrected.abs() < 2.0 && size < 3.0, "{raw_size} → {corrected}, {size}");
 }

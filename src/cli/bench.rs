@@ -9,7 +9,7 @@ use rushlight::{
     io,
     quality::observer::Channels,
     recipes,
-    study::{Effort, Method, Protocol, Study, Subject, Sweep, subject},
+    study::{gantry::Beam, Effort, Method, Protocol, Study, Subject, Sweep, subject},
     units,
 };
 use serde_json::json;
@@ -17,7 +17,7 @@ use serde_json::json;
 use super::{
     Global,
     report::{Report, print_line},
-    scan,
+    object,
 };
 
 pub const EXAMPLES: &str = "Examples:
@@ -38,6 +38,24 @@ enum Varied {
     Views,
 }
 
+/// How rays run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Rays {
+    /// From a point, over a full turn, onto a curved detector
+    Fan,
+    /// Side by side, over half a turn
+    Parallel,
+}
+
+impl From<Rays> for Beam {
+    fn from(rays: Rays) -> Self {
+        match rays {
+            Rays::Fan => Self::Fan,
+            Rays::Parallel => Self::Parallel,
+        }
+    }
+}
+
 #[derive(Args, Debug)]
 pub struct Flags {
     /// What is varied
@@ -49,7 +67,6 @@ pub struct Flags {
     /// Smaller images, fewer views and realisations: minutes instead of hours
     #[arg(long)]
     quick: bool,
-    /// Methods; the first is what the others are held against. A filter follows fbp: fbp:hann
     #[arg(long, value_name = "NAMES", value_delimiter = ',', help = format!("Methods; the first is what the others are held against: {}; a filter may follow, as in fbp:hann", recipes::ALL.join(", ")))]
     methods: Vec<String>,
     /// Doses as fractions of the full one, or view counts
@@ -90,14 +107,17 @@ struct SubjectFlags {
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', requires = "image")]
     slices: Vec<usize>,
     /// What the image's values are, where the file does not say: hu, /mm, /cm or /m
-    #[arg(long, value_name = "UNIT", value_parser = scan::unit, requires = "image")]
-    unit: Option<scan::Unit>,
+    #[arg(long, value_name = "UNIT", value_parser = object::unit, requires = "image")]
+    unit: Option<object::Unit>,
     /// Width of the image's pixels, where the file does not say, such as 0.8mm
     #[arg(long, value_name = "LENGTH", value_parser = units::length, requires = "image")]
     voxel: Option<f64>,
     /// Pixels a side
     #[arg(long, value_name = "N")]
     size: Option<usize>,
+    /// How rays run [default: fan, with --quick parallel]
+    #[arg(long, value_enum)]
+    beam: Option<Rays>,
     /// Views a turn, where the dose is varied
     #[arg(long, value_name = "N")]
     views: Option<usize>,
@@ -116,7 +136,7 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     let monitor = global.monitor();
     let tally = study.run(&device, &monitor).inspect_err(|error| {
         if matches!(error, Error::Interrupted) && !global.quiet {
-            eprintln!("rushlight: finished parts are kept; the same command goes on from there");
+            eprintln!("rushlight: what is finished is kept; the same command goes on from there");
         }
     })?;
     let findings = study.analyse(&monitor)?;
@@ -137,6 +157,7 @@ impl Flags {
         let usual = if self.quick { Effort::quick() } else { Effort::full() };
         let asked = &self.subjects;
         let effort = Effort {
+            beam: asked.beam.map_or(usual.beam, Beam::from),
             size: asked.size.unwrap_or(usual.size),
             views: asked.views.unwrap_or(usual.views),
             realisations: asked.seeds.unwrap_or(usual.realisations),
@@ -145,7 +166,7 @@ impl Flags {
             observations: asked.observations.unwrap_or(usual.observations),
         };
         let methods = match self.methods.is_empty() {
-            true => USUAL_METHODS.map(String::from).to_vec(),
+            true => usual_methods(self.quick),
             false => self.methods.clone(),
         };
         Ok(Protocol {
@@ -187,7 +208,7 @@ impl SubjectFlags {
         if let Some(path) = &self.image {
             let stack = io::read_image(path)?;
             for &index in &self.slices {
-                let slice = scan::one_slice(&stack, index, self.unit, self.voxel)?;
+                let slice = object::one_slice(&stack, index, self.unit, self.voxel)?;
                 subjects.push(Subject::slice(&slice, index, effort)?);
             }
         }
@@ -195,8 +216,15 @@ impl SubjectFlags {
     }
 }
 
-/// The methods of a study that is not told which.
-const USUAL_METHODS: [&str; 3] = ["fbp:hann", "fbp", "tv"];
+/// The methods of a study that is not told which; a quick one takes the first three. `piccs` needs a prior image.
+const USUAL_METHODS: &[&str] = &["fbp:hann", "fbp", "tv", "tgv", "pwls", "asd-pocs"];
+
+/// Those of them that there are.
+fn usual_methods(quick: bool) -> Vec<String> {
+    let known = |name: &&&str| recipes::ALL.contains(&name.split(':').next().unwrap_or_default());
+    let count = if quick { 3 } else { USUAL_METHODS.len() };
+    USUAL_METHODS[..count].iter().filter(known).map(|name| name.to_string()).collect()
+}
 
 /// The device without its number of threads, on which no figure depends.
 fn named(device: &Device) -> String {

@@ -5,6 +5,7 @@ mod geometry;
 mod grid;
 mod hardening;
 mod iterative;
+mod object;
 mod output;
 mod report;
 mod scanner;
@@ -28,13 +29,13 @@ macro_rules! verbs {
 
         #[derive(Debug, Subcommand)]
         enum Verb {
-            $($(#[$meta])* #[command(after_long_help = $verb::EXAMPLES)] $variant($verb::Flags),)*
+            $($(#[$meta])* #[command(after_long_help = $verb::EXAMPLES)] $variant(Box<$verb::Flags>),)*
         }
 
         impl Verb {
             fn run(self, global: &Global) -> Result<()> {
                 match self {
-                    $(Self::$variant(flags) => $verb::run(flags, global),)*
+                    $(Self::$variant(flags) => $verb::run(*flags, global),)*
                 }
             }
         }

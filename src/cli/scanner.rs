@@ -85,8 +85,10 @@ impl ScannerFlags {
         }
         if let Some(photons) = photons {
             notes.push(format!(
-                "{photons:.6} photons per cell and view, electronic noise {}, seed {}",
-                self.electronic_noise, self.seed
+                "{} photons per cell and view, electronic noise {}, seed {}",
+                (10.0 * photons).round() / 10.0,
+                self.electronic_noise,
+                self.seed
             ));
         }
         Ok(Scanner {

@@ -1,5 +1,5 @@
-//! Forward differences within a slice, along y and along x, zero across its last line and column; and, where the image
-//! carries a vector field v beside it, less that field: ∇u − v.
+//! Forward differences within a slice, along y and along x; where the image carries a vector field v beside it, less
+//! that field: ∇u − v. Zero across the slice's last line and column, where there is no difference for v to explain.
 //!
 //! x is `[lines, channels, nx]`: u alone, or u, v_y, v_x. p is `[lines, 2, nx]`: along y, along x.
 
@@ -133,6 +133,7 @@ impl Kernel for Gradient {
         self.field.lines(outputs[0].numbers(), 2).for_each(|(line, p)| {
             let (along_y, along_x) = p.split_at_mut(nx);
             let here = u.line(line);
+            let last = !u.has_below(line);
             match u.below(line) {
                 Some(below) => along_y.iter_mut().zip(below.iter().zip(here)).for_each(|(p, (b, u))| *p = b - u),
                 None => along_y.fill(0.0),
@@ -140,9 +141,10 @@ impl Kernel for Gradient {
             along_x[..nx - 1].iter_mut().zip(here[1..].iter().zip(here)).for_each(|(p, (right, u))| *p = right - u);
             along_x[nx - 1] = 0.0;
             if channels == 3 {
-                for (p, v) in [(along_y, v_y), (along_x, v_x)] {
-                    p.iter_mut().zip(v.line(line)).for_each(|(p, v)| *p -= v);
+                if !last {
+                    along_y.iter_mut().zip(v_y.line(line)).for_each(|(p, v)| *p -= v);
                 }
+                along_x[..nx - 1].iter_mut().zip(v_x.line(line)).for_each(|(p, v)| *p -= v);
             }
         });
     }

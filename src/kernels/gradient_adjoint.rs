@@ -41,8 +41,14 @@ impl Kernel for GradientAdjoint {
             if let Some(above) = along_y.above(line) {
                 u.iter_mut().zip(above).for_each(|(u, p)| *u += p);
             }
-            for (v, p) in v.chunks_exact_mut(nx).zip([along_y, along_x]) {
-                v.iter_mut().zip(p.line(line)).for_each(|(v, p)| *v = -p);
+            if channels == 3 {
+                let (v_y, v_x) = v.split_at_mut(nx);
+                match along_y.has_below(line) {
+                    true => v_y.iter_mut().zip(along_y.line(line)).for_each(|(v, p)| *v = -p),
+                    false => v_y.fill(0.0),
+                }
+                v_x.iter_mut().zip(across).for_each(|(v, p)| *v = -p);
+                v_x[nx - 1] = 0.0;
             }
         });
     }

@@ -12,7 +12,6 @@ use crate::{
     device::{Device, Element},
     error::{Error, Result},
     geometry::{Geometry, Grid, LengthUnit},
-    image::Image,
     monitor::Monitor,
     operators::{LinearOperator, XRay},
     physics::{Beam, Dense, Split},
@@ -39,23 +38,6 @@ impl BoneCorrection {
     /// For bone.
     pub fn new(recipe: Box<dyn Recipe>, tube: TubeBeam) -> Self {
         Self { recipe, tube, dense: Dense::Bone }
-    }
-
-    /// What of each voxel is bone, in mm of bone on a mm of the way, `[z, y, x]`. Whether there is any is told from the
-    /// mean of 3 × 3 pixels, so that noise is no bone.
-    fn bone(&self, image: &Image, split: &Split) -> Array3<f32> {
-        let [_, rows, columns] = image.grid.shape;
-        Array3::from_shape_fn(image.grid.shape, |(z, y, x)| {
-            let near = image.values.slice(ndarray::s![
-                z,
-                y.saturating_sub(1)..(y + 2).min(rows),
-                x.saturating_sub(1)..(x + 2).min(columns)
-            ]);
-            let mean = f64::from(near.sum()) / near.len() as f64;
-            let [_, around] = split.shares(mean);
-            let [_, here] = split.shares(f64::from(image.values[[z, y, x]]));
-            if around > 0.0 { here as f32 } else { 0.0 }
-        })
     }
 
     /// Line integrals at one energy from those of the beam, with `bone` mm of bone on each ray.
@@ -92,7 +74,7 @@ impl Recipe for BoneCorrection {
         water.apply(&mut first);
         let first = self.recipe.reconstruct(first, grid, device, monitor)?.image;
         let bone = monitor.step("harden", 1, || {
-            let bone = self.bone(&first, &split);
+            let [_, bone] = split.layers(&first.values);
             project(bone, grid, &scan.geometry, device)
         })?;
         let mut second = scan;

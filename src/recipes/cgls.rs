@@ -21,7 +21,7 @@ pub struct Cgls(pub Options);
 impl Recipe for Cgls {
     fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
         let options = &self.0;
-        options.iteration.check(grid)?;
+        options.iteration.check(&scan.geometry, grid)?;
         let trust = monitor.step("noise", 1, || classical::trust(&scan, options.photons))?;
         let mut solver = monitor.step("plan", 1, || {
             let views: Vec<usize> = (0..scan.geometry.views.len()).collect();

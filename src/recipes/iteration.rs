@@ -6,7 +6,7 @@ use ndarray::Array3;
 
 use crate::{
     error::{Error, Result},
-    geometry::Grid,
+    geometry::{Geometry, Grid},
     monitor::Monitor,
     solvers::Solver,
 };
@@ -59,8 +59,15 @@ pub struct Enough {
 }
 
 impl Iteration {
-    /// Refuses a number of iterations or a first image that cannot be.
-    pub fn check(&self, grid: &Grid) -> Result<()> {
+    /// Refuses views that say nothing, and a number of iterations or a first image that cannot be.
+    pub fn check(&self, geometry: &Geometry, grid: &Grid) -> Result<()> {
+        let views = &geometry.views;
+        if views.len() > 1 && views.iter().all(|view| view == &views[0]) {
+            return Err(Error::Geometry(format!(
+                "the {} views are all alike, so that nothing is known across them; check --angles",
+                views.len()
+            )));
+        }
         if self.count == Some(0) {
             return Err(Error::Option("--iterations 0 makes no image; give 1 or more, or auto".into()));
         }

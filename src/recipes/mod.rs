@@ -1,5 +1,6 @@
 //! Recipes: what a user asks for by name. Each turns a scan into an image.
 
+pub mod bone;
 pub mod iteration;
 pub mod options;
 
@@ -20,8 +21,6 @@ use crate::{
     monitor::Monitor,
     scan::Scan,
 };
-
-pub mod bone;
 
 /// What a recipe made, and how.
 #[derive(Clone, Debug)]
@@ -63,6 +62,7 @@ recipes! {
     "tv" => tv,
     "tgv" => tgv,
     "piccs" => piccs,
+    "asd-pocs" => asd_pocs,
     "sirt" => sirt,
     "sart" => sart,
     "cgls" => cgls,

@@ -1,8 +1,10 @@
 //! Weights of the rays, and the strength of a regulariser that follows from the noise the data turn out to carry.
 //!
-//! The noise is estimated along with the image, as in the scaled lasso (Sun & Zhang 2012): with σ the rms of Ax − b and g
-//! the rms over the pixels of Aᵀn for white noise n of variance 1, both weighted, so that σ·g is what noise puts into
-//! the gradient of the data's term, λ = 1.55·σ·g. Where the data are noise-free, what no image on the grid explains takes the
+//! The noise is estimated along with the image, as in the scaled lasso (Sun & Zhang 2012): with σ the standard deviation of
+//! Ax − b and g the rms over the pixels of Aᵀn for white noise n of variance 1, both weighted, so that σ·g is what noise
+//! puts into the gradient of the data's term, λ = 1.55·σ·g. σ is taken from the mean absolute value over the rays that meet
+//! the object, √(π/2)·⟨|r|⟩, the same for Gaussian noise: a few rays along edges, which pixels explain badly, must not
+//! pass for noise everywhere. Where the data are noise-free, what no image on the grid explains takes the
 //! noise's place: the discretisation error is the floor.
 
 use crate::{
@@ -58,7 +60,14 @@ pub fn gain(operator: &dyn LinearOperator, device: &Device) -> Result<f64> {
 
 /// λ for residuals Ax − b.
 pub fn strength(residuals: impl Iterator<Item = f32>, gain: f64) -> f64 {
-    FACTOR * gain * rms(residuals)
+    let (sum, count) = residuals.fold((0.0, 0_usize), |(sum, count), value| (sum + f64::from(value.abs()), count + 1));
+    FACTOR * gain * std::f64::consts::FRAC_PI_2.sqrt() * sum / count.max(1) as f64
+}
+
+/// Which rays meet the object: those above a hundredth of the largest.
+pub fn meeting(projections: &[f32]) -> Vec<bool> {
+    let largest = projections.iter().fold(0.0_f32, |most, value| most.max(*value));
+    projections.iter().map(|value| *value > 0.01 * largest).collect()
 }
 
 /// Root of the mean square; 0 of nothing.

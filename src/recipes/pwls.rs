@@ -49,7 +49,7 @@ impl Recipe for Pwls {
     fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
         let options = &self.0;
         options.strength.check()?;
-        options.iteration.check(grid)?;
+        options.iteration.check(&scan.geometry, grid)?;
         let views = scan.geometry.views.len();
         let count = options.subsets.unwrap_or((views / VIEWS).clamp(1, SUBSETS));
         if !(1..=views).contains(&count) {

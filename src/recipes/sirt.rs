@@ -37,21 +37,9 @@ pub fn simultaneous(
     (device, monitor): (&Device, &Monitor),
     (count, relaxation, enough): (usize, f32, Enough),
 ) -> Result<Reconstruction> {
-    options.iteration.check(grid)?;
+    options.iteration.check(&scan.geometry, grid)?;
     let views = scan.geometry.views.len();
-    if !(1..=views).contains(&count) {
-        return Err(Error::Option(format!("{count} subsets of {views} views: give a number from 1 to {views}")));
-    }
-    let trust = monitor.step("noise", 1, || classical::trust(&scan, options.photons))?;
-    let solver = monitor.step("plan", 1, || {
-        let subset = |views: Vec<usize>| -> Result<Subset> {
-            let (operator, data) = classical::rays(&scan, &views, grid, device)?;
-            Ok(Subset { operator: Box::new(operator), data })
-        };
-        let subsets = subsets::interleaved(views, count).into_iter().map(subset).collect::<Result<_>>()?;
-        let start = classical::start(options, grid, device, None)?;
-        Sirt::new(device, subsets, start, SirtOptions { relaxation, bounds: options.bounds })
-    })?;
+    let (solver, trust) = solver(options, (&scan, grid), (device, monitor), (count, relaxation))?;
     let mut notes = vec![trust.note.clone(), format!("{count} subsets of {views} views, relaxation {relaxation}")];
     // A look costs a projection: with one subset, half an iteration.
     let every = if count == 1 { 5 } else { 1 };
@@ -66,6 +54,30 @@ pub fn simultaneous(
     };
     notes.push(note);
     Ok(classical::finished(name, values, &scan, grid, notes))
+}
+
+/// The solver, and what the rays are worth.
+pub fn solver(
+    options: &Options,
+    (scan, grid): (&Scan, &Grid),
+    (device, monitor): (&Device, &Monitor),
+    (count, relaxation): (usize, f32),
+) -> Result<(Sirt, classical::Trust)> {
+    let views = scan.geometry.views.len();
+    if !(1..=views).contains(&count) {
+        return Err(Error::Option(format!("{count} subsets of {views} views: give a number from 1 to {views}")));
+    }
+    let trust = monitor.step("noise", 1, || classical::trust(scan, options.photons))?;
+    let solver = monitor.step("plan", 1, || {
+        let subset = |views: Vec<usize>| -> Result<Subset> {
+            let (operator, data) = classical::rays(scan, &views, grid, device)?;
+            Ok(Subset { operator: Box::new(operator), data })
+        };
+        let subsets = subsets::interleaved(views, count).into_iter().map(subset).collect::<Result<_>>()?;
+        let start = classical::start(options, grid, device, None)?;
+        Sirt::new(device, subsets, start, SirtOptions { relaxation, bounds: options.bounds })
+    })?;
+    Ok((solver, trust))
 }
 
 /// As asked for.

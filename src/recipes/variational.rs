@@ -49,7 +49,7 @@ pub fn reconstruct(
     terms: impl Fn(f64) -> Result<Vec<Term>>,
 ) -> Result<Reconstruction> {
     options.strength.check()?;
-    options.iteration.check(grid)?;
+    options.iteration.check(&scan.geometry, grid)?;
     let mut solver = monitor.step("plan", 1, || Tuned::new(options, scan, grid, device, channels, terms))?;
     let (values, note) = options.iteration.run(&mut solver, ENOUGH, grid.shape, monitor)?;
     let unit = solver.geometry.unit;
@@ -73,6 +73,8 @@ struct Tuned {
     /// ‖AᵀHA‖.
     norm: f64,
     weighted: bool,
+    /// Which rays meet the object.
+    meeting: Vec<bool>,
     gain: f64,
     strength: f64,
 }
@@ -100,13 +102,15 @@ impl Tuned {
                 Box::new(Weighted::new(device, xray, device.upload(&shape, roots)?)?)
             }
         };
+        let meeting = noise::meeting(projections.as_slice().unwrap_or_default());
         let gain = noise::gain(&*operator, device)?;
         let norm = norm(&*operator, &filter(device, &geometry, &ramp)?, device, geometry.columns)?;
         if norm == 0.0 || gain == 0.0 {
             return Err(Error::Geometry("no ray meets the grid; check its size and centre".into()));
         }
         let size = noise::rms(projections.iter().copied());
-        let guess = projections.iter().map(|value| FIRST_GUESS as f32 * value);
+        let guess = projections.iter().zip(&meeting).filter(|(_, meets)| **meets);
+        let guess = guess.map(|(value, _)| FIRST_GUESS as f32 * value);
         let strength = options.strength.of(noise::strength(guess, gain));
         // A ray through half of the grid has the data's rms.
         let [_, height, width] = grid.voxel();
@@ -122,7 +126,7 @@ impl Tuned {
         let fidelity = Fidelity { operator, data, metric };
         let problem = Problem { fidelity, terms: terms(strength)?, bounds: options.bounds };
         let inner = PrimalDual::new(device, problem, start.as_ref(), steps)?;
-        let mut tuned = Self { inner, geometry, wish: options.strength, ramp, norm, weighted, gain, strength };
+        let mut tuned = Self { inner, geometry, wish: options.strength, ramp, norm, weighted, meeting, gain, strength };
         tuned.set_steps(typical)?;
         Ok(tuned)
     }
@@ -130,7 +134,8 @@ impl Tuned {
     /// Sets the strength to what the residuals say.
     fn tune(&mut self) -> Result<()> {
         if !matches!(self.wish, Strength::Fixed(_)) {
-            let usual = noise::strength(self.inner.residuals()?.into_iter(), self.gain);
+            let residuals = self.inner.residuals()?.into_iter().zip(&self.meeting);
+            let usual = noise::strength(residuals.filter(|(_, meets)| **meets).map(|(value, _)| value), self.gain);
             let strength = self.wish.of(usual);
             if strength > 0.0 {
                 let factor = (strength / self.strength) as f32;

@@ -95,8 +95,8 @@ impl WaterCorrection {
         self.coefficients.iter().enumerate().rev().fold(0.0, |sum, (k, a)| sum * x + (k as f64 + 1.0) * a)
     }
 
-    /// Readings as they would be had the open beam's been taken without the bow-tie, `[view, row, column]`, by how much
-    /// they are greater: the bow-tie hardens as so much water does.
+    /// For every cell `[view, row, column]`, the bow-tie's thickness in mm of water, and the line integral of the beam through
+    /// it alone: a reading plus that is the line integral through bow-tie and object, had the open beam had none.
     pub fn through_bowtie(&self, scan: &Scan) -> Option<(Array3<f64>, Array3<f64>)> {
         let thickness = self.bowtie?.thicknesses(&scan.geometry);
         let depth = thickness.mapv(|mm| self.beam.line_integral(&[mm]).0);

@@ -111,7 +111,7 @@ impl Scanner {
                 let split = Split::new(self.dense, self.energy)?;
                 let [water, dense] = &split.materials;
                 let beam = Beam::new(spectrum, self.weighting, &[water, dense]);
-                (Matter::Mixed(Box::new(beam)), object::layers(&image.values, &split).into())
+                (Matter::Mixed(Box::new(beam)), split.layers(&image.values).into())
             }
         };
         let trace = |geometry: &Geometry| source::project(&layers, &image.grid, geometry, device, monitor);

@@ -6,7 +6,6 @@ use crate::{
     error::{Error, Result},
     geometry::{Grid, LengthUnit},
     image::{Image, Quantity},
-    physics::Split,
 };
 
 /// The image in mm⁻¹. CT numbers are relative to `water` mm⁻¹, and below −1000 HU (as scanners fill their corners) there
@@ -34,11 +33,6 @@ pub fn attenuation(image: &Image, water: f64) -> Result<Image> {
     }
     image.quantity = Quantity::Attenuation(LengthUnit::Millimetre);
     Ok(image)
-}
-
-/// Mm of each material of `split` on a mm of the way, from attenuation in mm⁻¹.
-pub(super) fn layers(values: &Array3<f32>, split: &Split) -> [Array3<f32>; 2] {
-    [0, 1].map(|material| values.mapv(|mu| split.shares(f64::from(mu))[material] as f32))
 }
 
 /// One slice of a stack.

@@ -1,6 +1,7 @@
 //! Iterative solvers. Each is an iterator that knows neither CT nor MR: progress bars, stopping, traces and
 //! interruption live outside of it, and its arrays stay on the device.
 
+pub mod asd_pocs;
 pub mod conjugate_gradient;
 pub mod fista;
 pub mod linearised_admm;
@@ -11,6 +12,7 @@ pub mod subsets;
 mod watch;
 
 pub use crate::problem::Bounds;
+pub use asd_pocs::AsdPocs;
 pub use conjugate_gradient::ConjugateGradient;
 pub use fista::Fista;
 pub use linearised_admm::{AdmmOptions, LinearisedAdmm, SplitTerm};

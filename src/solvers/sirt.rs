@@ -86,6 +86,16 @@ impl Sirt {
         Ok(Self { device, options, parts, inverse_columns, x: start, back, scalars, watch, iteration: 0 })
     }
 
+    /// The image, for methods that change it between iterations.
+    pub fn solution_mut(&mut self) -> &mut Array {
+        &mut self.x
+    }
+
+    /// Multiplies the relaxation by `factor`.
+    pub fn relax(&mut self, factor: f32) {
+        self.options.relaxation *= factor;
+    }
+
     fn iterate(&mut self) -> Result<()> {
         let Bounds { lower, upper } = self.options.bounds;
         for (index, Part { subset, inverse_rows, lines }) in self.parts.iter_mut().enumerate() {

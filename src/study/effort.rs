@@ -1,8 +1,12 @@
 //! How much work a study is: pixels, views and realisations.
 
+use super::gantry::Beam;
+
 /// Sizes and counts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Effort {
+    /// How rays run; parallel ones are reconstructed several times faster by iterative methods.
+    pub beam: Beam,
     /// Pixels a side where images are compared with the truth.
     pub size: usize,
     /// Views a turn there.
@@ -20,11 +24,27 @@ pub struct Effort {
 impl Effort {
     /// What the figures of a paper want: observers with 200 pairs of realisations.
     pub fn full() -> Self {
-        Self { size: 512, views: 720, realisations: 10, observed_size: 160, observed_views: 360, observations: 200 }
+        Self {
+            beam: Beam::Fan,
+            size: 512,
+            views: 720,
+            realisations: 10,
+            observed_size: 160,
+            observed_views: 360,
+            observations: 200,
+        }
     }
 
     /// What two cores do in a few minutes; its intervals are wide, and its figures those of a coarser scanner.
     pub fn quick() -> Self {
-        Self { size: 192, views: 240, realisations: 4, observed_size: 128, observed_views: 180, observations: 40 }
+        Self {
+            beam: Beam::Parallel,
+            size: 192,
+            views: 240,
+            realisations: 4,
+            observed_size: 128,
+            observed_views: 180,
+            observations: 40,
+        }
     }
 }

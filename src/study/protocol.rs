@@ -70,6 +70,16 @@ pub fn rounded(value: f64) -> String {
     }
 }
 
+/// `10⁵` for a power of ten, else all digits.
+pub fn photons_in_words(photons: f64) -> String {
+    let power = photons.log10();
+    if photons < 1e4 || (power - power.round()).abs() > 1e-9 {
+        return format!("{photons}");
+    }
+    let superscript = |digit: char| "⁰¹²³⁴⁵⁶⁷⁸⁹".chars().nth(digit as usize - '0' as usize).unwrap_or(digit);
+    format!("10{}", format!("{}", power.round()).chars().map(superscript).collect::<String>())
+}
+
 /// Everything a study's figures depend on.
 #[derive(Clone, Debug, Serialize)]
 pub struct Protocol {
@@ -165,10 +175,11 @@ impl Protocol {
     /// The noise of one scan: every subject, level, realisation and scene has its own, every method the same.
     pub fn noise(&self, subject: &Subject, level: f64, realisation: usize, scene: usize) -> Noise {
         let name = format!("{}/{}/{}/{level}/{realisation}/{scene}", self.seed, subject.name, self.sweep.name());
-        let photons = match self.sweep {
-            Sweep::Dose => self.photons * level,
-            Sweep::Views => self.photons,
+        let share = match self.sweep {
+            Sweep::Dose => level,
+            Sweep::Views => 1.0,
         };
+        let photons = self.photons * subject.photon_factor * share;
         Noise { photons, seed: digest(&name), electronic: self.electronic_noise }
     }
 

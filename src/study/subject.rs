@@ -32,6 +32,9 @@ pub const USUAL: [&str; 3] = ["cct189", "shepp-logan-toft", "ct-inserts"];
 const DETECTION_FRAME: f64 = 210.0;
 /// CT numbers that count on slices, HU.
 const CLIP: [f64; 2] = [-1000.0, 1000.0];
+/// Views and width of a cell at the axis, mm, of the scanner whose photons per ray the protocol tells.
+const FULL_VIEWS: f64 = 720.0;
+const FULL_CELL: f64 = 0.5;
 /// Half the width of the patch that an observer sees, mm.
 const PATCH: f64 = 12.5;
 /// How far from a disc's edge its edge response is looked at, mm,
@@ -101,6 +104,9 @@ pub struct Subject {
     pub gantry: Gantry,
     /// Views a turn, unless these are what is varied.
     pub views: usize,
+    /// Photons per ray, where the protocol's are 1. A reduced scanner has fewer and wider rays: its beam is as rich as
+    /// that of [`FULL_VIEWS`] views of [`FULL_CELL`] mm.
+    pub photon_factor: f64,
     /// How often it is scanned, each time with other noise.
     pub realisations: usize,
     /// Attenuation of water, mm⁻¹.
@@ -143,8 +149,9 @@ impl Subject {
             task,
             size,
             frame,
-            gantry: Gantry::covering(frame / 2.0, frame / size as f64),
+            gantry: Gantry::covering(effort.beam, frame / 2.0, frame / size as f64),
             views: if detection { effort.observed_views } else { effort.views },
+            photon_factor: if detection { richness(frame / size as f64, effort.observed_views) } else { 1.0 },
             realisations: if detection { effort.observations } else { effort.realisations },
             mu_water: MU_WATER,
             data_range: high - low,
@@ -181,8 +188,9 @@ impl Subject {
             task: Task::Fidelity,
             size,
             frame,
-            gantry: Gantry::covering(frame / 2.0 * std::f64::consts::SQRT_2, frame / size as f64),
+            gantry: Gantry::covering(effort.beam, frame / 2.0 * std::f64::consts::SQRT_2, frame / size as f64),
             views: effort.views,
+            photon_factor: 1.0,
             realisations: effort.realisations,
             mu_water,
             data_range: CLIP[1] - CLIP[0],
@@ -273,6 +281,11 @@ impl Subject {
     }
 }
 
+/// How many photons a ray has for each of the full scanner's.
+fn richness(cell: f64, views: usize) -> f64 {
+    FULL_VIEWS / views as f64 * cell / FULL_CELL
+}
+
 /// So many pixels of the object make one of a reconstruction of about `size`.
 fn reduction(object: &Image, size: usize) -> usize {
     ((object.grid.shape[2] as f64 / size as f64).round() as usize).max(1)
@@ -335,7 +348,7 @@ fn extremes(phantom: &Phantom) -> [f64; 2] {
 /// A grey scale that shows what the task is about.
 fn window(task: Task, [low, high]: [f64; 2]) -> [f64; 2] {
     match task {
-        Task::Detection => [0.0, 120.0],
+        Task::Detection => [5.0, 60.0],
         Task::Edges => [0.0, 500.0],
         Task::Fidelity => [(low + high) / 2.0 - (high - low) * 0.2, (high - low) * 0.5],
     }

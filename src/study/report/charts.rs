@@ -45,7 +45,7 @@ fn file_name(parts: &[&str]) -> String {
 fn curves(study: &Study, findings: &Findings) -> Result<Vec<Drawn>> {
     let protocol = &study.protocol;
     let x_title = match protocol.sweep {
-        Sweep::Dose => format!("photons per ray, as a share of {:e}", protocol.photons),
+        Sweep::Dose => "dose, of the full one".to_string(),
         Sweep::Views => "views".to_string(),
     };
     let ticks: Vec<_> = protocol.levels.iter().map(|&level| (level, protocol.sweep.short(level))).collect();

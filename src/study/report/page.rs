@@ -3,7 +3,12 @@
 use super::{charts::Drawn, escape, tables, viewer};
 use crate::{
     error::Result,
-    study::{Findings, Subject, protocol::Sweep, run::Study, subject::Task},
+    study::{
+        Findings, Subject,
+        protocol::{Sweep, photons_in_words, rounded},
+        run::Study,
+        subject::Task,
+    },
 };
 
 const STYLE: &str = include_str!("report.css");
@@ -43,9 +48,10 @@ fn opening(study: &Study, findings: &Findings, title: &str) -> String {
     let [first, last] =
         [protocol.levels[0], protocol.levels[protocol.levels.len() - 1]].map(|l| protocol.sweep.short(l));
     let names: Vec<_> = protocol.methods.iter().map(|method| escape(&method.label())).collect();
+    let photons = photons_in_words(protocol.photons);
     let varied = match protocol.sweep {
-        Sweep::Dose => format!("from {first} down to {last} of {:e} photons per ray", protocol.photons),
-        Sweep::Views => format!("from {first} down to {last} views of {:e} photons per ray", protocol.photons),
+        Sweep::Dose => format!("from {first} down to {last} of {photons} photons per ray"),
+        Sweep::Views => format!("from {first} down to {last} views of {photons} photons per ray"),
     };
     let quick = if protocol.quick {
         "<p class=\"warn\">A quick run: smaller images, fewer views and fewer realisations than a full one (see the protocol). \
@@ -105,7 +111,9 @@ fn section(study: &Study, findings: &Findings, charts: &[Drawn], index: usize, s
             } else {
                 format!(" <small>{}</small>", escape(&chart.remark))
             };
-            format!("<figure><figcaption>{}{remark}</figcaption>{}</figure>\n", escape(&chart.title), chart.svg)
+            // Within HTML an SVG needs no namespace.
+            let svg = chart.svg.replacen(" xmlns=\"http://www.w3.org/2000/svg\"", "", 1);
+            format!("<figure><figcaption>{}{remark}</figcaption>{svg}</figure>\n", escape(&chart.title))
         })
         .collect();
     format!(
@@ -142,7 +150,13 @@ fn method_section(study: &Study, findings: &Findings) -> String {
         sigma => format!("σ = {sigma} photons"),
     };
     let mut rows = row("Varied", format!("{}: {}", protocol.sweep.name(), levels.join(", ")));
-    rows += &row("Photons", format!("{:e} per ray and view in the open beam at full dose", protocol.photons));
+    rows += &row(
+        "Photons",
+        format!(
+            "{} per ray and view in the open beam at full dose, times the factor of the subject",
+            photons_in_words(protocol.photons)
+        ),
+    );
     rows += &row("Electronic noise", electronics);
     rows += &row(
         "Noise",
@@ -169,7 +183,6 @@ fn method_section(study: &Study, findings: &Findings) -> String {
 
 /// Grid, scanner and realisations of one subject.
 fn about(study: &Study, subject: &Subject) -> String {
-    let gantry = &subject.gantry;
     let views = match study.protocol.sweep {
         Sweep::Dose => format!("{} views", subject.views),
         Sweep::Views => "the views named above".into(),
@@ -180,17 +193,15 @@ fn about(study: &Study, subject: &Subject) -> String {
         Task::Detection => "scanned with and without its discs, as often each",
     };
     format!(
-        "{0} × {0} pixels of {1:.4} mm; fan beam, {views} over 360°, curved detector of {2} cells of {3:.4} mm, source to axis \
-         {4} mm, to detector {5} mm; {6} realisations, {task}; data range {7} HU, water {8}/mm",
+        "{0} × {0} pixels of {1:.4} mm; {2}; photons × {7}; {3} realisations, {task}; data range {4} HU{5}; water {6:.6}/mm",
         subject.size,
         subject.pixel(),
-        gantry.columns,
-        gantry.cell,
-        gantry.source_origin,
-        gantry.source_detector,
+        subject.gantry.describe(&views),
         subject.realisations,
-        crate::study::protocol::rounded(subject.data_range),
+        rounded(subject.data_range),
+        subject.clip.map(|[low, high]| format!(", clipped to {low} to {high} HU")).unwrap_or_default(),
         subject.mu_water,
+        rounded(subject.photon_factor),
     )
 }
 

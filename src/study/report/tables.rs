@@ -23,15 +23,20 @@ pub fn with_error(found: Estimate) -> String {
     if !(half > 0.0 && half.is_finite()) {
         return rounded(found.value);
     }
-    let digits = (1 - half.log10().floor() as i32).clamp(0, 6) as usize;
-    format!("{:.digits$}", found.value)
+    format!("{:.1$}", found.value, digits(found.value, half))
 }
 
 /// The interval to the same digits: `12.1 to 12.9`.
 pub fn ends(found: Estimate) -> String {
     let half = (found.high - found.low) / 2.0;
-    let digits = if half > 0.0 { (1 - half.log10().floor() as i32).clamp(0, 6) as usize } else { 3 };
-    format!("{:.digits$} to {:.digits$}", found.low, found.high)
+    format!("{:.2$} to {:.2$}", found.low, found.high, digits(found.value, half))
+}
+
+/// Digits behind the point: two of the half-width, but no more than four of the value.
+fn digits(value: f64, half: f64) -> usize {
+    let behind = |number: f64, significant: i32| significant - 1 - number.abs().max(1e-6).log10().floor() as i32;
+    let wanted = if half > 0.0 { behind(half, 2) } else { 3 };
+    wanted.min(behind(value.abs().max(half), 4)).clamp(0, 6) as usize
 }
 
 /// A figure's name and the disc it is of.
@@ -57,9 +62,13 @@ pub fn summary(study: &Study, findings: &Findings) -> String {
         .map(|(index, method)| format!("<th>{}{}</th>", chip(index), escape(&method.label())))
         .collect();
     let mut rows = String::new();
-    for (subject, metric, part) in
-        findings.figures().into_iter().filter(|(_, metric, _)| metric.better != Better::Neither)
-    {
+    let mut above = None;
+    let judged = findings.figures().into_iter().filter(|(_, metric, _)| metric.better != Better::Neither);
+    for (subject, metric, part) in judged {
+        if above.replace(subject) != Some(subject) {
+            let title = escape(&protocol.subjects[subject].title);
+            rows += &format!("<tr><th class=\"group\" colspan=\"{}\">{title}</th></tr>", protocol.methods.len());
+        }
         let own = |method: usize| {
             findings
                 .verdicts
@@ -69,10 +78,9 @@ pub fn summary(study: &Study, findings: &Findings) -> String {
         let cells: String = (1..protocol.methods.len())
             .map(|method| own(method).map_or("<td>–</td>".into(), |verdict| share(study, verdict, full)))
             .collect();
-        let name = escape(&protocol.subjects[subject].name);
-        rows += &format!("<tr><td>{}</td><td class=\"soft\">{name}</td>{cells}</tr>", figure_name(metric, &part));
+        rows += &format!("<tr><td>{}</td>{cells}</tr>", figure_name(metric, &part));
     }
-    format!("<div class=\"scroll\"><table><tr><th>Figure</th><th>Subject</th>{head}</tr>{rows}</table></div>")
+    format!("<div class=\"scroll\"><table class=\"summary\"><tr><th></th>{head}</tr>{rows}</table></div>")
 }
 
 /// One cell of the summary.
@@ -82,16 +90,22 @@ fn share(study: &Study, verdict: &Verdict, full: f64) -> String {
         crate::study::Sweep::Dose => format!("{} %", rounded(100.0 * level / full)),
         crate::study::Sweep::Views => sweep.describe(level),
     };
-    let [low, high] = verdict.answer.interval;
-    let low = if low > 0.0 { percent(low) } else { "less".into() };
-    let high = if high.is_finite() { percent(high) } else { "more".into() };
+    let spread = match verdict.answer.interval {
+        // Wholly beyond what was measured: the figure itself says so.
+        [_, 0.0] | [f64::INFINITY, _] => String::new(),
+        [low, high] => {
+            let low = if low > 0.0 { percent(low) } else { "less".into() };
+            let high = if high.is_finite() { percent(high) } else { "more".into() };
+            format!("<small>{low} to {high}</small>")
+        }
+    };
     let (class, text) = match verdict.answer.reached {
         Reached::At(level) => (if level < full { "better" } else { "worse" }, percent(level)),
         Reached::Everywhere(level) => ("better", format!("≤ {}", percent(level))),
         Reached::Nowhere(level) => ("worse", format!("&gt; {}", percent(level))),
     };
     let title = escape(&verdict.sentence);
-    format!("<td title=\"{title}\"><span class=\"{class}\">{text}</span><small>{low} to {high}</small></td>")
+    format!("<td title=\"{title}\"><span class=\"{class}\">{text}</span>{spread}</td>")
 }
 
 /// Every figure of a subject: a row a level, a column a method.

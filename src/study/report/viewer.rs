@@ -5,7 +5,13 @@ use serde_json::{Value, json};
 use super::tables::with_error;
 use crate::{
     error::Result,
-    study::{Findings, metrics::Metric, picture::data_uri, run::Study, subject::Scene},
+    study::{
+        Findings,
+        metrics::{Better, Metric},
+        picture::data_uri,
+        run::Study,
+        subject::Scene,
+    },
 };
 
 /// The frame that `report.js` fills.
@@ -61,7 +67,7 @@ fn caption(findings: &Findings, subject: usize, method: usize, level: f64) -> St
         (point.subject, point.method, point.level) == (subject, method, level) && point.part.is_empty()
     });
     let words = own.filter_map(|point| {
-        let metric = Metric::named(point.metric)?;
+        let metric = Metric::named(point.metric).filter(|metric| metric.better != Better::Neither)?;
         Some(format!("{} {} {}", metric.title, with_error(point.estimate), metric.unit).trim_end().to_string())
     });
     words.collect::<Vec<_>>().join(" · ")

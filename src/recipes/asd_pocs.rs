@@ -1,0 +1,43 @@
+//! ASD-POCS (Sidky & Pan 2008): SART and total-variation descent in turn, for few views.
+
+use super::{Recipe, Reconstruction, classical, iteration::Enough, options::Options, sirt};
+use crate::{
+    device::Device,
+    error::Result,
+    geometry::Grid,
+    monitor::Monitor,
+    scan::Scan,
+    solvers::{AsdPocs, asd_pocs::Descent},
+};
+
+/// The paper stops where data and descent balance; after so many sweeps little changes.
+const ENOUGH: Enough = Enough { change: 1e-3, most: 100 };
+/// The sweep's first relaxation; the descent lets it fall.
+const RELAXATION: f32 = 1.0;
+
+/// The recipe.
+#[derive(Clone, Debug, Default)]
+pub struct AsdPocsRecipe(pub Options);
+
+impl Recipe for AsdPocsRecipe {
+    fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
+        let options = &self.0;
+        options.iteration.check(&scan.geometry, grid)?;
+        let count = options.subsets.unwrap_or(scan.geometry.views.len());
+        let (sweep, trust) = sirt::solver(options, (&scan, grid), (device, monitor), (count, RELAXATION))?;
+        // A ray through half of the grid with the data's largest value.
+        let [_, height, width] = grid.voxel();
+        let across = 0.5 * (height * grid.shape[1] as f64).max(width * grid.shape[2] as f64);
+        let largest = scan.projections.iter().fold(0.0_f32, |most, value| most.max(*value));
+        let contrast = (f64::from(largest) / across) as f32;
+        let mut solver = AsdPocs::new(sweep, grid.shape, contrast, Descent::default())?;
+        let (values, note) = options.iteration.run(&mut solver, ENOUGH, grid.shape, monitor)?;
+        let values = values.mapv_into(|value| value.clamp(options.bounds.lower, options.bounds.upper));
+        Ok(classical::finished("asd-pocs", values, &scan, grid, vec![trust.note, note]))
+    }
+}
+
+/// As asked for.
+pub fn recipe(options: &Options) -> Box<dyn Recipe> {
+    Box::new(AsdPocsRecipe(options.clone()))
+}
