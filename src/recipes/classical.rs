@@ -89,8 +89,11 @@ pub fn finished(name: &str, values: Array3<f32>, scan: &Scan, grid: &Grid, notes
     Reconstruction { image, notes }
 }
 
-/// A solver that rests once the data are explained to within their noise: Σ (Ax − b)²/σ² no larger than the number of rays
-/// (the discrepancy principle, Morozov 1966; Hansen 2010, §5.2). What would follow fits noise.
+/// Safety of the discrepancy principle: a little above 1, or an underrated noise would be fitted (Hansen 2010, §5.2).
+const SAFETY: f64 = 1.1;
+
+/// A solver that rests once the data are explained to within their noise: Σ (Ax − b)²/σ² ≤ SAFETY · the number of rays (the
+/// discrepancy principle, Morozov 1966). What would follow fits noise.
 pub struct Resting<S> {
     solver: S,
     operator: XRay,
@@ -133,7 +136,7 @@ impl<S: Solver> Resting<S> {
         if progress.iteration.is_multiple_of(self.every) {
             let Self { solver, operator, term, lines, .. } = self;
             match operator.forward(solver.solution(), lines).and_then(|()| term.value(lines)) {
-                Ok(half) => self.rests = 2.0 * half <= self.rays,
+                Ok(half) => self.rests = 2.0 * half <= SAFETY * self.rays,
                 Err(error) => return Some(Err(error)),
             }
         }
