@@ -4,7 +4,7 @@
 use ndarray::Array3;
 
 use super::{
-    Reconstruction,
+    Reconstruction, classical,
     iteration::{Enough, LOOK},
     noise,
     options::{Options, Strength},
@@ -61,7 +61,7 @@ pub fn reconstruct(
         quantity: Quantity::Attenuation(unit),
         provenance: format!("Rushlight {} {name}", env!("CARGO_PKG_VERSION")),
     };
-    Ok(Reconstruction { image, notes: vec![solver.remark(), note] })
+    Ok(Reconstruction { image, notes: vec![solver.rays.clone(), solver.remark(), note] })
 }
 
 /// A primal–dual solver whose strength follows the residuals.
@@ -75,6 +75,10 @@ struct Tuned {
     weighted: bool,
     /// Which rays meet the object.
     meeting: Vec<bool>,
+    /// The largest σ.
+    most: f64,
+    /// What the rays are worth, for the report.
+    rays: String,
     gain: f64,
     strength: f64,
 }
@@ -89,20 +93,22 @@ impl Tuned {
         terms: impl Fn(f64) -> Result<Vec<Term>>,
     ) -> Result<Self> {
         let xray = XRay::new(device, &scan.geometry, grid)?;
+        let trust = classical::trust(&scan, options.photons)?;
         let weights = noise::weights(&scan, options.photons)?;
         let Scan { projections, geometry } = scan;
         let shape = [geometry.views.len() * geometry.rows, geometry.columns];
         let (ramp, weighted) = (ramp(&geometry, grid), weights.is_some());
         let mut projections = projections;
-        let operator: Box<dyn LinearOperator> = match weights {
+        let meeting = noise::meeting(projections.as_slice().unwrap_or_default());
+        let roots: Option<Vec<f32>> = weights.map(|weights| weights.iter().map(|weight| weight.sqrt()).collect());
+        let most = noise::most(&trust, roots.as_deref(), &meeting);
+        let operator: Box<dyn LinearOperator> = match roots {
             None => Box::new(xray),
-            Some(weights) => {
-                let roots: Vec<f32> = weights.iter().map(|weight| weight.sqrt()).collect();
+            Some(roots) => {
                 projections.iter_mut().zip(&roots).for_each(|(value, root)| *value *= root);
                 Box::new(Weighted::new(device, xray, device.upload(&shape, roots)?)?)
             }
         };
-        let meeting = noise::meeting(projections.as_slice().unwrap_or_default());
         let gain = noise::gain(&*operator, device)?;
         let norm = norm(&*operator, &filter(device, &geometry, &ramp)?, device, geometry.columns)?;
         if norm == 0.0 || gain == 0.0 {
@@ -111,7 +117,7 @@ impl Tuned {
         let size = noise::rms(projections.iter().copied());
         let guess = projections.iter().zip(&meeting).filter(|(_, meets)| **meets);
         let guess = guess.map(|(value, _)| FIRST_GUESS as f32 * value);
-        let strength = options.strength.of(noise::strength(guess, gain));
+        let strength = options.strength.of(noise::strength(noise::deviation(guess), gain));
         // A ray through half of the grid has the data's rms.
         let [_, height, width] = grid.voxel();
         let typical = size / (0.25 * (height * grid.shape[1] as f64 + width * grid.shape[2] as f64));
@@ -126,7 +132,19 @@ impl Tuned {
         let fidelity = Fidelity { operator, data, metric };
         let problem = Problem { fidelity, terms: terms(strength)?, bounds: options.bounds };
         let inner = PrimalDual::new(device, problem, start.as_ref(), steps)?;
-        let mut tuned = Self { inner, geometry, wish: options.strength, ramp, norm, weighted, meeting, gain, strength };
+        let mut tuned = Self {
+            inner,
+            geometry,
+            wish: options.strength,
+            ramp,
+            norm,
+            weighted,
+            meeting,
+            most,
+            gain,
+            strength,
+            rays: trust.note,
+        };
         tuned.set_steps(typical)?;
         Ok(tuned)
     }
@@ -135,7 +153,8 @@ impl Tuned {
     fn tune(&mut self) -> Result<()> {
         if !matches!(self.wish, Strength::Fixed(_)) {
             let residuals = self.inner.residuals()?.into_iter().zip(&self.meeting);
-            let usual = noise::strength(residuals.filter(|(_, meets)| **meets).map(|(value, _)| value), self.gain);
+            let found = noise::deviation(residuals.filter(|(_, meets)| **meets).map(|(value, _)| value));
+            let usual = noise::strength(found.min(self.most), self.gain);
             let strength = self.wish.of(usual);
             if strength > 0.0 {
                 let factor = (strength / self.strength) as f32;

@@ -1,9 +1,11 @@
 //! The preconditioned primal–dual method of Chambolle & Pock (2011), over-relaxed (Condat 2013, algorithm 3.2):
 //!
-//!     x̃ = clamp(x − τ (Aᵀy + Σ Kᵀp)),  x̄ = 2x̃ − x
-//!     y ← y + ρ (G (A x̄ − b) − H y)
-//!     p ← p + ρ (P_λ(p + σ (K x̄ − c)) − p)
-//!     x ← x + ρ (x̃ − x)
+//! ```text
+//! x̃ = clamp(x − τ (Aᵀy + Σ Kᵀp)),  x̄ = 2x̃ − x
+//! y ← y + ρ (G (A x̄ − b) − H y)
+//! p ← p + ρ (P_λ(p + σ (K x̄ − c)) − p)
+//! x ← x + ρ (x̃ − x)
+//! ```
 //!
 //! with P_λ the projection onto balls of radius λ, and G and H from a positive map S of the data's space
 //! ([`Metric`]). A filter S that rises with frequency as the ramp does makes AᵀSA nearly a multiple of the identity, so
