@@ -174,10 +174,11 @@ impl Tuned {
         let balance = BALANCE * self.strength / typical;
         let scale = DATA_SHARE * balance / self.norm;
         let device = self.inner.device().clone();
-        let response = |form: fn(f64, f64) -> f64| -> Result<LineFilter> {
+        let response = |form: fn(f64, f64) -> f64| -> Result<Box<LineFilter>> {
             let length = self.ramp.len();
             let value = |(index, ramp): (usize, &f64)| form(scale * ramp, believed(index, length));
-            filter(&device, &self.geometry, &self.ramp.iter().enumerate().map(value).collect::<Vec<_>>())
+            let response: Vec<f64> = self.ramp.iter().enumerate().map(value).collect();
+            filter(&device, &self.geometry, &response).map(Box::new)
         };
         let gain = response(|step, weight| step / (1.0 + step / weight))?;
         let decay = response(|step, weight| step / (weight + step))?;
