@@ -62,6 +62,7 @@ recipes! {
     "tv" => tv,
     "tgv" => tgv,
     "piccs" => piccs,
+    "nonlocal" => nonlocal,
 }
 
 /// Values of an image, from the lines of a device array.
