@@ -75,14 +75,26 @@ impl GroupFilter {
             return Err(Error::OutOfMemory {
                 device: device.name(),
                 bytes,
-                limit: format!("a slice must fit one binding of {} bytes to be compared with itself", device.binding_limit()),
+                limit: format!(
+                    "a slice must fit one binding of {} bytes to be compared with itself",
+                    device.binding_limit()
+                ),
             });
         }
         let zeros = || device.zeros(&[ny, nx], Element::F32);
         let basis = device.upload(&[PATCH * PATCH + GROUP * GROUP], basis())?;
         let groups = (0..nz).map(|_| vec![]).collect();
         let (slice, sums, totals) = (zeros()?, zeros()?, zeros()?);
-        Ok(Self { device: device.clone(), shape: slices, radius: radius.max(PATCH / 2), basis, slice, sums, totals, groups })
+        Ok(Self {
+            device: device.clone(),
+            shape: slices,
+            radius: radius.max(PATCH / 2),
+            basis,
+            slice,
+            sums,
+            totals,
+            groups,
+        })
     }
 
     /// Finds the groups in `image`.

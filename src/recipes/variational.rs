@@ -149,7 +149,7 @@ impl Tuned {
     }
 
     /// Step sizes for an image of rms `typical`.
-    fn set_steps(&mut self, typical: f64) -> Result<()> {
+    pub fn set_steps(&mut self, typical: f64) -> Result<()> {
         if !(typical > 0.0 && typical.is_finite()) {
             return Ok(());
         }

@@ -9,10 +9,7 @@
 //! that changes from round to round, takes better. If D rests, x and u come to rest where ∇f(x) + 2μ(x − u) = 0 and
 //! u = D(2x − u), with f the problem's objective; that they come to rest is not known for a D with hard decisions.
 
-use super::{
-    PrimalDual, Progress, Solver,
-    primal_dual::Anchor,
-};
+use super::{PrimalDual, Progress, Solver, primal_dual::Anchor};
 use crate::{
     device::{Array, Device, Element},
     error::Result,
@@ -112,5 +109,71 @@ impl Solver for PlugAndPlay {
 
     fn device(&self) -> &Device {
         self.inner.device()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        operators::LinearOperator,
+        problem::{Bounds, Fidelity, Metric, Problem},
+        solvers::primal_dual::Steps,
+    };
+
+    const A: [f32; 6] = [0.2, 1.0, -0.7, 0.4, 0.9, 0.1];
+    const B: [f32; 6] = [1.0, 2.0, -1.5, 0.3, -2.0, 4.0];
+
+    /// Numbers times A.
+    struct Diagonal(Device);
+
+    impl LinearOperator for Diagonal {
+        fn domain(&self) -> &[usize] {
+            &[3, 2]
+        }
+        fn range(&self) -> &[usize] {
+            &[3, 2]
+        }
+        fn forward(&self, x: &Array, y: &mut Array) -> Result<()> {
+            let x: Vec<f32> = self.0.download(x)?;
+            *y = self.0.upload(&[3, 2], x.iter().zip(A).map(|(x, a)| x * a).collect::<Vec<_>>())?;
+            Ok(())
+        }
+        fn adjoint(&self, y: &Array, x: &mut Array) -> Result<()> {
+            self.forward(y, x)
+        }
+    }
+
+    /// With D(v) = v/(1 + c) and f = ½‖Ax − b‖², u = 2x/(2 + c) and AᵀA x + 2μc/(2 + c) x = Aᵀb.
+    #[test]
+    fn with_a_shrinking_denoiser_it_solves_ridge_regression() {
+        const C: f32 = 0.8;
+        const WEIGHT: f32 = 0.5;
+        let device = Device::cpu();
+        let steps = Steps { primal: 0.9, terms: 0.0, relaxation: 1.5 };
+        let fidelity = Fidelity {
+            operator: Box::new(Diagonal(device.clone())),
+            data: device.upload(&[3, 2], &B[..]).unwrap(),
+            metric: Metric::Scalar(1.0),
+        };
+        let problem = Problem { fidelity, terms: vec![], bounds: Bounds::NONE };
+        let inner = PrimalDual::new(&device, problem, None, steps).unwrap();
+        let shrinks = device.clone();
+        let denoise: Denoiser = Box::new(move |_, image, into| {
+            fill(&shrinks, 0.0, into);
+            add(&shrinks, 1.0 / (1.0 + C), image, into);
+            Ok(())
+        });
+        let mut solver = PlugAndPlay::new(inner, denoise, WEIGHT, 10).unwrap();
+        for progress in solver.by_ref().take(600) {
+            progress.unwrap();
+        }
+        let found: Vec<f32> = device.download(solver.solution()).unwrap();
+        let ridge = 2.0 * WEIGHT * C / (2.0 + C);
+        for ((found, a), b) in found.iter().zip(A).zip(B) {
+            let x = a * b / (a * a + ridge);
+            let mean = 0.5 * (x + 2.0 * x / (2.0 + C));
+            assert!((found - mean).abs() < 1e-4 * mean.abs().max(0.1), "{found}, not {mean}");
+        }
     }
 }
