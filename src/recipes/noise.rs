@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// λ over σ·g: found by trial on the Toft phantom and on chest slices; half or twice as much costs 1 dB at most.
-const FACTOR: f64 = 1.55;
+pub const FACTOR: f64 = 1.55;
 /// Least and largest weight, relative to that of the typical ray through the object.
 const RANGE: [f32; 2] = [0.05, 3.0];
 const SEED: u64 = 1;

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     device::{Array, Device, Element},
     error::{Error, Result},
-    geometry::{Geometry, Grid},
+    geometry::{Geometry, Grid, LengthUnit},
     image::{Image, Quantity},
     kernels::GUARD,
     monitor::Monitor,
@@ -52,22 +52,26 @@ pub fn reconstruct(
     options.iteration.check(&scan.geometry, grid)?;
     let mut solver = monitor.step("plan", 1, || Tuned::new(options, scan, grid, device, channels, terms))?;
     let (values, note) = options.iteration.run(&mut solver, ENOUGH, grid.shape, monitor)?;
-    let unit = solver.geometry.unit;
-    let image = Image {
+    let notes = vec![solver.rays.clone(), solver.remark(), note];
+    Ok(Reconstruction { image: image(name, options, values, (grid, solver.geometry.unit)), notes })
+}
+
+/// The image of these values.
+pub(super) fn image(name: &str, options: &Options, values: Array3<f32>, (grid, unit): (&Grid, LengthUnit)) -> Image {
+    Image {
         // Over-relaxed images may lie a little outside.
         values: values.mapv_into(|value| value.clamp(options.bounds.lower, options.bounds.upper)),
         grid: *grid,
         unit,
         quantity: Quantity::Attenuation(unit),
         provenance: format!("Rushlight {} {name}", env!("CARGO_PKG_VERSION")),
-    };
-    Ok(Reconstruction { image, notes: vec![solver.rays.clone(), solver.remark(), note] })
+    }
 }
 
 /// A primal–dual solver whose strength follows the residuals.
-struct Tuned {
-    inner: PrimalDual,
-    geometry: Geometry,
+pub(super) struct Tuned {
+    pub inner: PrimalDual,
+    pub geometry: Geometry,
     wish: Strength,
     ramp: Vec<f64>,
     /// ‖AᵀHA‖.
@@ -79,12 +83,14 @@ struct Tuned {
     most: f64,
     /// What the rays are worth, for the report.
     rays: String,
-    gain: f64,
-    strength: f64,
+    /// g.
+    pub gain: f64,
+    /// λ.
+    pub strength: f64,
 }
 
 impl Tuned {
-    fn new(
+    pub fn new(
         options: &Options,
         scan: Scan,
         grid: &Grid,
@@ -167,7 +173,7 @@ impl Tuned {
     }
 
     /// Step sizes for an image of rms `typical`.
-    fn set_steps(&mut self, typical: f64) -> Result<()> {
+    pub fn set_steps(&mut self, typical: f64) -> Result<()> {
         if !(typical > 0.0 && typical.is_finite()) {
             return Ok(());
         }
@@ -187,7 +193,7 @@ impl Tuned {
         self.inner.set_steps(metric, Steps { primal: (1.0 / balance) as f32, terms, relaxation: RELAXATION })
     }
 
-    fn remark(&self) -> String {
+    pub fn remark(&self) -> String {
         let how = match self.wish {
             Strength::Auto => "from the noise, 1.55·σ·g".to_string(),
             Strength::Times(factor) => format!("{factor} times that from the noise"),
