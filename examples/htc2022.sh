@@ -13,3 +13,5 @@ TOML
 rushlight show "$data:/CtDataLimited/sinogram" --geometry htc2022.toml
 # The disk is 70 mm wide. Its edge is sharp where rays touched it; where none did, limited-angle streaks remain.
 rushlight recon "$data:/CtDataLimited/sinogram" --geometry htc2022.toml --size 512 --voxel 0.1483mm -o htc2022.png
+# Total variation fills in much of what the missing 90 degrees would have shown.
+rushlight recon "$data:/CtDataLimited/sinogram" --geometry htc2022.toml --size 512 --voxel 0.1483mm --method tv -o htc2022-tv.png

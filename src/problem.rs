@@ -23,9 +23,9 @@ pub enum Metric {
     /// Convolutions of the detector's lines: G and H.
     Lines {
         /// G.
-        gain: LineFilter,
+        gain: Box<LineFilter>,
         /// H.
-        decay: LineFilter,
+        decay: Box<LineFilter>,
     },
 }
 

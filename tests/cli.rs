@@ -603,7 +603,7 @@ fn demo_writes_four_pictures() {
 #[test]
 fn every_verb_has_help_with_examples() {
     let folder = tempdir().unwrap();
-    for verb in ["recon", "scan", "phantom", "compare", "show", "convert", "devices", "demo", "completions"] {
+    for verb in ["recon", "scan", "phantom", "compare", "show", "convert", "devices", "demo", "completions", "bench"] {
         let short = works(folder.path(), &format!("{verb} -h")).out;
         let full = works(folder.path(), &format!("{verb} --help")).out;
         assert!(short.contains("Usage: rushlight"), "{verb}: {short}");

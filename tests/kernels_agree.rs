@@ -1,7 +1,7 @@
 //! Every kernel is two programs, a shader and a function: they have the same `Params` and give the same numbers.
 
 use rushlight::{
-    device::{Caps, Device, Example, Host, HostArray, HostMut, Kernel},
+    device::{Caps, Device, Element, Example, Host, HostArray, HostMut, Kernel},
     kernels::{self, Visitor},
 };
 use wgpu::naga;
@@ -80,6 +80,14 @@ fn check_params<K: Kernel>(kernel: &K, text: &str) -> Result<(), String> {
     }
 }
 
+/// Numbers of either kind.
+fn numbers(array: &HostArray) -> Vec<f32> {
+    match array.element {
+        Element::F32 => array.numbers::<f32>().to_vec(),
+        Element::U32 => array.numbers::<u32>().iter().map(|number| *number as f32).collect(),
+    }
+}
+
 /// CPU against GPU, on one example.
 fn compare<K: Kernel>(example: &Example<K>, gpu: &Device) -> Result<f32, String> {
     let told = |error: rushlight::Error| error.to_string();
@@ -91,7 +99,7 @@ fn compare<K: Kernel>(example: &Example<K>, gpu: &Device) -> Result<f32, String>
         if untouched {
             return Err("the example leaves an output as it was".into());
         }
-        let (expected, found) = (expected.numbers::<f32>(), found.numbers::<f32>());
+        let (expected, found) = (numbers(expected), numbers(found));
         let largest = expected.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
         let pairs = expected.iter().zip(found);
         let difference =

@@ -47,6 +47,35 @@ pub fn add_columns(device: &Device, factor: f32, (x, y): (&Array, &mut Array), c
     }
 }
 
+/// Adds `lines` lines of x, from line `first[0]` on, to those of y from line `first[1]` on.
+///
+/// # Panics
+/// If lines of x and y differ in length, or there are not as many.
+#[track_caller]
+pub fn add_lines(device: &Device, (x, y): (&Array, &mut Array), first: [usize; 2], lines: usize) {
+    assert_eq!(x.line_len(), y.line_len(), "lines to add");
+    let columns = x.line_len() as u32;
+    let mut done = 0;
+    while done < lines {
+        let (line, into_line) = (first[0] + done, first[1] + done);
+        let (from, into) = (x.slab_of(line), y.slab_of_mut(into_line));
+        let count = (from.lines().end - line).min(into.lines().end - into_line).min(lines - done);
+        let kernel = AddLines {
+            lines: count as u32,
+            columns,
+            stride: columns,
+            skip: 0,
+            first: (line - from.lines().start) as u32,
+            into_first: (into_line - into.lines().start) as u32,
+            into_stride: columns,
+            into_skip: 0,
+            factor: 1.0,
+        };
+        device.run(&kernel, &[from], &mut [into]);
+        done += count;
+    }
+}
+
 /// y ← value, everywhere.
 pub fn fill(device: &Device, value: f32, y: &mut Array) {
     let line = y.line_len();

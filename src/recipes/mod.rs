@@ -67,6 +67,7 @@ recipes! {
     "sart" => sart,
     "cgls" => cgls,
     "pwls" => pwls,
+    "nonlocal" => nonlocal,
 }
 
 /// Values of an image, from the lines of a device array.

@@ -4,9 +4,11 @@
 //! Ax − b and g the rms over the pixels of Aᵀn for white noise n of variance 1, both weighted, so that σ·g is what noise
 //! puts into the gradient of the data's term, λ = 1.55·σ·g. σ is taken from the mean absolute value over the rays that meet
 //! the object, √(π/2)·⟨|r|⟩, the same for Gaussian noise: a few rays along edges, which pixels explain badly, must not
-//! pass for noise everywhere. Where the data are noise-free, what no image on the grid explains takes the
+//! pass for noise everywhere. Nor is it more than photons and a fine grid's discretisation leave open
+//! ([`classical::trust`]). Where the data are noise-free, what no image on the grid explains takes the
 //! noise's place: the discretisation error is the floor.
 
+use super::classical;
 use crate::{
     device::{Array, Device},
     error::{Error, Result},
@@ -16,7 +18,7 @@ use crate::{
 };
 
 /// λ over σ·g: found by trial on the Toft phantom and on chest slices; half or twice as much costs 1 dB at most.
-const FACTOR: f64 = 1.55;
+pub const FACTOR: f64 = 1.55;
 /// Least and largest weight, relative to that of the typical ray through the object.
 const RANGE: [f32; 2] = [0.05, 3.0];
 const SEED: u64 = 1;
@@ -58,10 +60,24 @@ pub fn gain(operator: &dyn LinearOperator, device: &Device) -> Result<f64> {
     Ok(rms(image.iter().copied().filter(|value| *value != 0.0)))
 }
 
-/// λ for residuals Ax − b.
-pub fn strength(residuals: impl Iterator<Item = f32>, gain: f64) -> f64 {
+/// σ of residuals Ax − b.
+pub fn deviation(residuals: impl Iterator<Item = f32>) -> f64 {
     let (sum, count) = residuals.fold((0.0, 0_usize), |(sum, count), value| (sum + f64::from(value.abs()), count + 1));
-    FACTOR * gain * std::f64::consts::FRAC_PI_2.sqrt() * sum / count.max(1) as f64
+    std::f64::consts::FRAC_PI_2.sqrt() * sum / count.max(1) as f64
+}
+
+/// λ for σ and g.
+pub fn strength(deviation: f64, gain: f64) -> f64 {
+    FACTOR * deviation * gain
+}
+
+/// The most that σ can be: the rays' own standard deviations, weighted like the data, in the mean over those that meet the
+/// object.
+pub fn most(trust: &classical::Trust, roots: Option<&[f32]>, meeting: &[bool]) -> f64 {
+    let deviations = trust.weights.iter().enumerate().zip(meeting).filter(|(_, meets)| **meets);
+    let weighed = deviations.map(|((index, weight), _)| roots.map_or(1.0, |roots| roots[index]) / weight.sqrt());
+    let (sum, count) = weighed.fold((0.0, 0_usize), |(sum, count), value| (sum + f64::from(value), count + 1));
+    sum / count.max(1) as f64
 }
 
 /// Which rays meet the object: those above a hundredth of the largest.

@@ -4,7 +4,7 @@
 use ndarray::Array3;
 
 use super::{
-    Reconstruction,
+    Reconstruction, classical,
     iteration::{Enough, LOOK},
     noise,
     options::{Options, Strength},
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     device::{Array, Device, Element},
     error::{Error, Result},
-    geometry::{Geometry, Grid},
+    geometry::{Geometry, Grid, LengthUnit},
     image::{Image, Quantity},
     kernels::GUARD,
     monitor::Monitor,
@@ -52,22 +52,26 @@ pub fn reconstruct(
     options.iteration.check(&scan.geometry, grid)?;
     let mut solver = monitor.step("plan", 1, || Tuned::new(options, scan, grid, device, channels, terms))?;
     let (values, note) = options.iteration.run(&mut solver, ENOUGH, grid.shape, monitor)?;
-    let unit = solver.geometry.unit;
-    let image = Image {
+    let notes = vec![solver.rays.clone(), solver.remark(), note];
+    Ok(Reconstruction { image: image(name, options, values, (grid, solver.geometry.unit)), notes })
+}
+
+/// The image of these values.
+pub(super) fn image(name: &str, options: &Options, values: Array3<f32>, (grid, unit): (&Grid, LengthUnit)) -> Image {
+    Image {
         // Over-relaxed images may lie a little outside.
         values: values.mapv_into(|value| value.clamp(options.bounds.lower, options.bounds.upper)),
         grid: *grid,
         unit,
         quantity: Quantity::Attenuation(unit),
         provenance: format!("Rushlight {} {name}", env!("CARGO_PKG_VERSION")),
-    };
-    Ok(Reconstruction { image, notes: vec![solver.remark(), note] })
+    }
 }
 
 /// A primal–dual solver whose strength follows the residuals.
-struct Tuned {
-    inner: PrimalDual,
-    geometry: Geometry,
+pub(super) struct Tuned {
+    pub inner: PrimalDual,
+    pub geometry: Geometry,
     wish: Strength,
     ramp: Vec<f64>,
     /// ‖AᵀHA‖.
@@ -75,12 +79,18 @@ struct Tuned {
     weighted: bool,
     /// Which rays meet the object.
     meeting: Vec<bool>,
-    gain: f64,
-    strength: f64,
+    /// The largest σ.
+    most: f64,
+    /// What the rays are worth, for the report.
+    rays: String,
+    /// g.
+    pub gain: f64,
+    /// λ.
+    pub strength: f64,
 }
 
 impl Tuned {
-    fn new(
+    pub fn new(
         options: &Options,
         scan: Scan,
         grid: &Grid,
@@ -89,20 +99,22 @@ impl Tuned {
         terms: impl Fn(f64) -> Result<Vec<Term>>,
     ) -> Result<Self> {
         let xray = XRay::new(device, &scan.geometry, grid)?;
+        let trust = classical::trust(&scan, options.photons)?;
         let weights = noise::weights(&scan, options.photons)?;
         let Scan { projections, geometry } = scan;
         let shape = [geometry.views.len() * geometry.rows, geometry.columns];
         let (ramp, weighted) = (ramp(&geometry, grid), weights.is_some());
         let mut projections = projections;
-        let operator: Box<dyn LinearOperator> = match weights {
+        let meeting = noise::meeting(projections.as_slice().unwrap_or_default());
+        let roots: Option<Vec<f32>> = weights.map(|weights| weights.iter().map(|weight| weight.sqrt()).collect());
+        let most = noise::most(&trust, roots.as_deref(), &meeting);
+        let operator: Box<dyn LinearOperator> = match roots {
             None => Box::new(xray),
-            Some(weights) => {
-                let roots: Vec<f32> = weights.iter().map(|weight| weight.sqrt()).collect();
+            Some(roots) => {
                 projections.iter_mut().zip(&roots).for_each(|(value, root)| *value *= root);
                 Box::new(Weighted::new(device, xray, device.upload(&shape, roots)?)?)
             }
         };
-        let meeting = noise::meeting(projections.as_slice().unwrap_or_default());
         let gain = noise::gain(&*operator, device)?;
         let norm = norm(&*operator, &filter(device, &geometry, &ramp)?, device, geometry.columns)?;
         if norm == 0.0 || gain == 0.0 {
@@ -111,7 +123,7 @@ impl Tuned {
         let size = noise::rms(projections.iter().copied());
         let guess = projections.iter().zip(&meeting).filter(|(_, meets)| **meets);
         let guess = guess.map(|(value, _)| FIRST_GUESS as f32 * value);
-        let strength = options.strength.of(noise::strength(guess, gain));
+        let strength = options.strength.of(noise::strength(noise::deviation(guess), gain));
         // A ray through half of the grid has the data's rms.
         let [_, height, width] = grid.voxel();
         let typical = size / (0.25 * (height * grid.shape[1] as f64 + width * grid.shape[2] as f64));
@@ -126,7 +138,19 @@ impl Tuned {
         let fidelity = Fidelity { operator, data, metric };
         let problem = Problem { fidelity, terms: terms(strength)?, bounds: options.bounds };
         let inner = PrimalDual::new(device, problem, start.as_ref(), steps)?;
-        let mut tuned = Self { inner, geometry, wish: options.strength, ramp, norm, weighted, meeting, gain, strength };
+        let mut tuned = Self {
+            inner,
+            geometry,
+            wish: options.strength,
+            ramp,
+            norm,
+            weighted,
+            meeting,
+            most,
+            gain,
+            strength,
+            rays: trust.note,
+        };
         tuned.set_steps(typical)?;
         Ok(tuned)
     }
@@ -135,7 +159,8 @@ impl Tuned {
     fn tune(&mut self) -> Result<()> {
         if !matches!(self.wish, Strength::Fixed(_)) {
             let residuals = self.inner.residuals()?.into_iter().zip(&self.meeting);
-            let usual = noise::strength(residuals.filter(|(_, meets)| **meets).map(|(value, _)| value), self.gain);
+            let found = noise::deviation(residuals.filter(|(_, meets)| **meets).map(|(value, _)| value));
+            let usual = noise::strength(found.min(self.most), self.gain);
             let strength = self.wish.of(usual);
             if strength > 0.0 {
                 let factor = (strength / self.strength) as f32;
@@ -148,17 +173,18 @@ impl Tuned {
     }
 
     /// Step sizes for an image of rms `typical`.
-    fn set_steps(&mut self, typical: f64) -> Result<()> {
+    pub fn set_steps(&mut self, typical: f64) -> Result<()> {
         if !(typical > 0.0 && typical.is_finite()) {
             return Ok(());
         }
         let balance = BALANCE * self.strength / typical;
         let scale = DATA_SHARE * balance / self.norm;
         let device = self.inner.device().clone();
-        let response = |form: fn(f64, f64) -> f64| -> Result<LineFilter> {
+        let response = |form: fn(f64, f64) -> f64| -> Result<Box<LineFilter>> {
             let length = self.ramp.len();
             let value = |(index, ramp): (usize, &f64)| form(scale * ramp, believed(index, length));
-            filter(&device, &self.geometry, &self.ramp.iter().enumerate().map(value).collect::<Vec<_>>())
+            let response: Vec<f64> = self.ramp.iter().enumerate().map(value).collect();
+            filter(&device, &self.geometry, &response).map(Box::new)
         };
         let gain = response(|step, weight| step / (1.0 + step / weight))?;
         let decay = response(|step, weight| step / (weight + step))?;
@@ -167,7 +193,7 @@ impl Tuned {
         self.inner.set_steps(metric, Steps { primal: (1.0 / balance) as f32, terms, relaxation: RELAXATION })
     }
 
-    fn remark(&self) -> String {
+    pub fn remark(&self) -> String {
         let how = match self.wish {
             Strength::Auto => "from the noise, 1.55·σ·g".to_string(),
             Strength::Times(factor) => format!("{factor} times that from the noise"),

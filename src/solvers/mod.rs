@@ -6,6 +6,7 @@ pub mod conjugate_gradient;
 pub mod fista;
 pub mod linearised_admm;
 pub mod ordered_subsets;
+pub mod plug_and_play;
 pub mod primal_dual;
 pub mod sirt;
 pub mod subsets;
@@ -17,6 +18,7 @@ pub use conjugate_gradient::ConjugateGradient;
 pub use fista::Fista;
 pub use linearised_admm::{AdmmOptions, LinearisedAdmm, SplitTerm};
 pub use ordered_subsets::OrderedSubsets;
+pub use plug_and_play::PlugAndPlay;
 pub use primal_dual::PrimalDual;
 pub use sirt::{Sirt, SirtOptions, Subset};
 

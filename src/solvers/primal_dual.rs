@@ -1,9 +1,11 @@
 //! The preconditioned primal–dual method of Chambolle & Pock (2011), over-relaxed (Condat 2013, algorithm 3.2):
 //!
-//!     x̃ = clamp(x − τ (Aᵀy + Σ Kᵀp)),  x̄ = 2x̃ − x
-//!     y ← y + ρ (G (A x̄ − b) − H y)
-//!     p ← p + ρ (P_λ(p + σ (K x̄ − c)) − p)
-//!     x ← x + ρ (x̃ − x)
+//! ```text
+//! x̃ = clamp(x − τ (Aᵀy + Σ Kᵀp)),  x̄ = 2x̃ − x
+//! y ← y + ρ (G (A x̄ − b) − H y)
+//! p ← p + ρ (P_λ(p + σ (K x̄ − c)) − p)
+//! x ← x + ρ (x̃ − x)
+//! ```
 //!
 //! with P_λ the projection onto balls of radius λ, and G and H from a positive map S of the data's space
 //! ([`Metric`]). A filter S that rises with frequency as the ramp does makes AᵀSA nearly a multiple of the identity, so
@@ -34,6 +36,7 @@ pub struct Steps {
 pub struct PrimalDual {
     device: Device,
     problem: Problem,
+    anchor: Option<Anchor>,
     steps: Steps,
     iteration: usize,
     x: Array,
@@ -47,6 +50,15 @@ pub struct PrimalDual {
     filtered: Vec<Array>,
     y: Array,
     duals: Vec<Dual>,
+}
+
+/// A term ½μ‖x − a‖² beside the problem's, which the primal step takes in closed form.
+#[derive(Debug)]
+pub struct Anchor {
+    /// a, an image like x.
+    pub image: Array,
+    /// μ.
+    pub weight: f32,
 }
 
 struct Dual {
@@ -78,6 +90,7 @@ impl PrimalDual {
         let duals = problem.terms.iter().map(dual).collect::<Result<_>>()?;
         let mut solver = Self {
             device: device.clone(),
+            anchor: None,
             steps,
             iteration: 0,
             bar: zeros(domain)?,
@@ -98,6 +111,11 @@ impl PrimalDual {
     /// The problem, whose strengths and factors may be changed between iterations.
     pub fn problem_mut(&mut self) -> &mut Problem {
         &mut self.problem
+    }
+
+    /// The anchor, which may be set, moved and taken away between iterations.
+    pub fn anchor_mut(&mut self) -> &mut Option<Anchor> {
+        &mut self.anchor
     }
 
     /// Changes metric and step sizes between iterations.
@@ -153,8 +171,10 @@ impl PrimalDual {
     fn primal(&mut self) {
         let shape = self.x.shape().to_vec();
         let (nx, channels) = (shape[shape.len() - 1], if shape.len() == 3 { shape[1] } else { 1 });
-        let slabs = self.x.slabs_mut().iter_mut().zip(self.bar.slabs_mut()).zip(self.sum.slabs());
-        for ((x, bar), sum) in slabs {
+        // Without an anchor any array will do; the kernel does not look at it.
+        let (anchor, weight) = self.anchor.as_ref().map_or((&self.sum, 0.0), |anchor| (&anchor.image, anchor.weight));
+        let outputs = self.x.slabs_mut().iter_mut().zip(self.bar.slabs_mut());
+        for ((x, bar), (sum, anchor)) in outputs.zip(self.sum.slabs().iter().zip(anchor.slabs())) {
             let kernel = PrimalStep {
                 count: (x.lines().len() * nx * channels) as u32,
                 nx: nx as u32,
@@ -163,8 +183,9 @@ impl PrimalDual {
                 lower: self.problem.bounds.lower,
                 upper: self.problem.bounds.upper,
                 relaxation: self.steps.relaxation,
+                pull: self.steps.primal * weight,
             };
-            self.device.run(&kernel, &[sum], &mut [x, bar]);
+            self.device.run(&kernel, &[sum, anchor], &mut [x, bar]);
         }
     }
 

@@ -18,6 +18,7 @@ mod plot;
 pub mod protocol;
 mod report;
 pub mod run;
+pub mod slice;
 pub mod statistics;
 pub mod subject;
 

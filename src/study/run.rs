@@ -1,7 +1,7 @@
 //! Running a study: the folder it lives in, the cells that are still to do, and the workers that do them.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     fs,
     path::{Path, PathBuf},
     sync::{
@@ -187,7 +187,7 @@ impl Study {
             }
         };
         monitor.step("realise", work.max(1) as u64, || {
-            std::thread::scope(|scope| (0..workers(device)).for_each(|_| drop(scope.spawn(&work_off))));
+            std::thread::scope(|scope| (0..workers(device)).for_each(|_| drop(scope.spawn(work_off))));
             trouble.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take().map_or(Ok(()), Err)
         })?;
         Ok(Tally { found: cells.len() - missing.len(), computed: missing.len() })
@@ -197,11 +197,11 @@ impl Study {
     fn grounds(&self, cells: &[&Cell], device: &Device, monitor: &Monitor) -> Result<HashMap<(String, usize), Ground>> {
         let mut grounds = HashMap::new();
         for cell in cells {
-            if !grounds.contains_key(&key(cell)) {
-                let (_, views) = key(cell);
+            let (_, views) = key(cell);
+            if let Entry::Vacant(place) = grounds.entry(key(cell)) {
                 let scans = cell.subject.scans(views, device, monitor)?;
                 let truth = monitor.step("draw", 1, || cell.subject.truth())?;
-                grounds.insert(key(cell), Ground { truth, scans });
+                place.insert(Ground { truth, scans });
             }
         }
         Ok(grounds)

@@ -2,17 +2,13 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, Array3};
+use ndarray::Array2;
 use serde::Serialize;
 
-use super::{
-    digest::{digest, digest_bytes},
-    effort::Effort,
-    gantry::Gantry,
-};
+use super::{digest::digest, effort::Effort, gantry::Gantry};
 use crate::{
     device::Device,
-    error::{Error, Result},
+    error::Result,
     geometry::Grid,
     image::Image,
     monitor::Monitor,
@@ -30,8 +26,6 @@ pub const USUAL: [&str; 3] = ["cct189", "shepp-logan-toft", "ct-inserts"];
 
 /// The field of view of the low-contrast task: its body with 5 mm of air around it.
 const DETECTION_FRAME: f64 = 210.0;
-/// CT numbers that count on slices, HU.
-const CLIP: [f64; 2] = [-1000.0, 1000.0];
 /// Views and width of a cell at the axis, mm, of the scanner whose photons per ray the protocol tells.
 const FULL_VIEWS: f64 = 720.0;
 const FULL_CELL: f64 = 0.5;
@@ -73,16 +67,7 @@ pub enum Scene {
     /// A phantom, scanned in closed form.
     Phantom(Phantom),
     /// A slice of an image.
-    Slice(Box<Slice>),
-}
-
-/// A slice, in the pixels it has and in those of the reconstruction.
-#[derive(Clone, Debug)]
-pub struct Slice {
-    /// As it is scanned, mm⁻¹.
-    pub object: Image,
-    /// What a perfect reconstruction would be, HU: means over its larger pixels.
-    pub truth: Image,
+    Slice(Box<super::slice::Slice>),
 }
 
 /// Something to scan.
@@ -105,7 +90,7 @@ pub struct Subject {
     /// Views a turn, unless these are what is varied.
     pub views: usize,
     /// Photons per ray, where the protocol's are 1. A reduced scanner has fewer and wider rays: its beam is as rich as
-    /// that of [`FULL_VIEWS`] views of [`FULL_CELL`] mm.
+    /// that of 720 views of 0.5 mm cells.
     pub photon_factor: f64,
     /// How often it is scanned, each time with other noise.
     pub realisations: usize,
@@ -163,44 +148,6 @@ impl Subject {
             scene: Scene::Phantom(phantom),
         };
         Ok(subject.with_crop())
-    }
-
-    /// A slice `[1, y, x]` of real anatomy, of known unit and pixel size; `index` names it. Nothing else of its file is kept.
-    ///
-    /// # Errors
-    /// Pixels that are not square, values of unknown meaning or not finite.
-    pub fn slice(image: &Image, index: usize, effort: &Effort) -> Result<Self> {
-        let mu_water = Scanner::default().water();
-        let object = square(&object::attenuation(image, mu_water)?, effort.size)?;
-        let pixel = object.grid.voxel()[2];
-        let factor = reduction(&object, effort.size);
-        let truth = reduced(&object, factor).to_hounsfield(mu_water);
-        let size = truth.grid.shape[2];
-        let frame = object.grid.shape[2] as f64 * pixel;
-        let bytes = object.values.iter().flat_map(|value| value.to_le_bytes());
-        Ok(Self {
-            name: format!("slice-{index}"),
-            title: format!("Slice {index} of the given image"),
-            source: format!(
-                "scanned on pixels of {:.4} mm, half as wide as its own (bilinear); truth: its means over the pixels of the reconstruction",
-                pixel / 2.0
-            ),
-            task: Task::Fidelity,
-            size,
-            frame,
-            gantry: Gantry::covering(effort.beam, frame / 2.0 * std::f64::consts::SQRT_2, frame / size as f64),
-            views: effort.views,
-            photon_factor: 1.0,
-            realisations: effort.realisations,
-            mu_water,
-            data_range: CLIP[1] - CLIP[0],
-            clip: Some(CLIP),
-            window: [40.0, 400.0],
-            discs: Vec::new(),
-            crop: None,
-            digest: format!("{:016x}", digest_bytes(bytes)),
-            scene: Scene::Slice(Box::new(Slice { object, truth })),
-        })
     }
 
     fn with_crop(mut self) -> Self {
@@ -284,39 +231,6 @@ impl Subject {
 /// How many photons a ray has for each of the full scanner's.
 fn richness(cell: f64, views: usize) -> f64 {
     FULL_VIEWS / views as f64 * cell / FULL_CELL
-}
-
-/// So many pixels of the object make one of a reconstruction of about `size`.
-fn reduction(object: &Image, size: usize) -> usize {
-    ((object.grid.shape[2] as f64 / size as f64).round() as usize).max(1)
-}
-
-/// The middle of `image`, as many rows as columns, and a multiple of the reduction to about `size`.
-fn square(image: &Image, size: usize) -> Result<Image> {
-    let [_, dy, dx] = image.grid.voxel();
-    if (dx / dy - 1.0).abs() > 1e-3 {
-        return Err(Error::Option(format!(
-            "the slice's pixels are {dx} mm wide and {dy} mm high: only square ones serve here"
-        )));
-    }
-    let [_, rows, columns] = image.grid.shape;
-    let factor = reduction(image, size);
-    let side = rows.min(columns) / factor * factor;
-    let [y, x] = [(rows - side) / 2, (columns - side) / 2];
-    let values = image.values.slice(ndarray::s![.., y..y + side, x..x + side]).to_owned();
-    Ok(Image { values, grid: Grid::centered([1, side, side], [dx; 3], [0.0; 3]), ..image.clone() })
-}
-
-/// Means over `factor` × `factor` pixels.
-fn reduced(image: &Image, factor: usize) -> Image {
-    let [rows, columns] = [1, 2].map(|axis| image.grid.shape[axis] / factor);
-    let mean = |y: usize, x: usize| {
-        let part = image.values.slice(ndarray::s![0, y * factor..(y + 1) * factor, x * factor..(x + 1) * factor]);
-        part.iter().map(|&value| f64::from(value)).sum::<f64>() / (factor * factor) as f64
-    };
-    let values = Array3::from_shape_fn([1, rows, columns], |(_, y, x)| mean(y, x) as f32);
-    let voxel = image.grid.voxel()[2] * factor as f64;
-    Image { values, grid: Grid::centered([1, rows, columns], [voxel; 3], [0.0; 3]), ..image.clone() }
 }
 
 /// `path/own.toml` is called `own`.

@@ -1,0 +1,220 @@
+//! Finds, for every reference patch of a slice, the 16 patches of 8 × 8 pixels in a window about it that are most like it
+//! (block matching; Dabov, Foi, Katkovnik & Egiazarian 2007, step 1).
+//!
+//! Pixels are compared as whole levels from 0 to 511: then a sum of 64 squares, at most 511²·64 < 2²⁴, is exact in f32 in
+//! any order, and CPU and GPU choose the same patches. Of patches equally like it the first in the slice is chosen.
+
+use bytemuck::{Pod, Zeroable};
+use rayon::prelude::*;
+
+use super::lanes::{self, Lanes, Loop};
+use crate::device::{Example, Host, HostArray, HostMut, Kernel, Simd, fold};
+
+/// Width and height of a patch.
+pub const PATCH: usize = 8;
+/// Patches of a group.
+pub const GROUP: usize = 16;
+/// Instead of a group's patches where the reference is flat.
+pub const NONE: u32 = u32::MAX;
+
+const SIZE: usize = 64;
+const HIGHEST: f32 = 511.0;
+/// Numbers that a vector loop may read beyond a slice.
+const MARGIN: usize = 32;
+
+/// Input: a slice `[ny, nx]`, each extent at least 16. Output, u32 `[references, 16]`: the groups' patches, each by the
+/// index of its first pixel, the reference first; all [`NONE`] where the reference is flat. References begin every `step`
+/// pixels, and at the last place where one fits, line by line.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+pub struct MatchPatches {
+    /// Columns.
+    pub nx: u32,
+    /// Lines.
+    pub ny: u32,
+    /// Pixels between references.
+    pub step: u32,
+    /// A patch may begin so many pixels from its reference, along each axis.
+    pub radius: u32,
+    /// The value of level 0; what lies below has this level.
+    pub lowest: f32,
+    /// Levels per unit of the image; what lies above level 511 has this level.
+    pub levels: f32,
+    /// A reference whose levels differ by less is flat.
+    pub flat: f32,
+}
+
+impl MatchPatches {
+    /// References along y and along x.
+    pub fn references(&self) -> [usize; 2] {
+        [self.ny, self.nx].map(|extent| (extent as usize - PATCH).div_ceil(self.step as usize) + 1)
+    }
+
+    fn level(&self, value: f32) -> f32 {
+        ((value - self.lowest) * self.levels).floor().max(0.0).min(HIGHEST)
+    }
+
+    /// Where reference number `index` of an axis of `extent` pixels begins, and the first and last place of its matches.
+    fn window(&self, index: usize, extent: u32) -> [usize; 3] {
+        let last = extent as usize - PATCH;
+        let place = (index * self.step as usize).min(last);
+        let radius = self.radius as usize;
+        [place, place.saturating_sub(radius), (place + radius).min(last)]
+    }
+}
+
+/// One reference: its group.
+struct Search<'a> {
+    kernel: &'a MatchPatches,
+    /// Levels, with a margin behind them.
+    slice: &'a [f32],
+    /// Of the reference, along y and along x.
+    index: [usize; 2],
+    group: &'a mut [u32],
+}
+
+impl Loop for Search<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        let Self { kernel, slice, index, group } = self;
+        let nx = kernel.nx as usize;
+        let ([y, top, bottom], [x, left, right]) = (kernel.window(index[0], kernel.ny), kernel.window(index[1], kernel.nx));
+        let own = y * nx + x;
+        let reference: [f32; PATCH * PATCH] = std::array::from_fn(|at| slice[own + at / PATCH * nx + at % PATCH]);
+        let (most, least) = reference.iter().fold((0.0_f32, HIGHEST), |(a, b), value| (a.max(*value), b.min(*value)));
+        if most - least < kernel.flat {
+            group.fill(NONE);
+            return;
+        }
+        let mut best = Best { distances: [f32::MAX; GROUP], group };
+        best.insert(-1.0, own as u32);
+        let mut distances = [0.0_f32; MARGIN];
+        for line in top..=bottom {
+            for column in (left..=right).step_by(L::N) {
+                let first = line * nx + column;
+                debug_assert!(first + (PATCH - 1) * (nx + 1) + L::N <= slice.len());
+                // SAFETY: the margin behind the slice is longer than a register, and so is `distances`.
+                unsafe { distance::<L>(slice.as_ptr().add(first), nx, &reference).store(distances.as_mut_ptr()) };
+                let count = L::N.min(right + 1 - column);
+                for (offset, distance) in distances[..count].iter().enumerate() {
+                    if *distance < best.distances[GROUP - 1] && first + offset != own {
+                        best.insert(*distance, (first + offset) as u32);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Distances of `L::N` neighbouring patches, the first of them at `patch`.
+///
+/// # Safety
+/// `patch` has seven lines of `nx` numbers and 7 + `L::N` more behind it.
+#[inline(always)]
+unsafe fn distance<L: Lanes>(patch: *const f32, nx: usize, reference: &[f32; PATCH * PATCH]) -> L {
+    // SAFETY: as above.
+    unsafe {
+        let mut sums = [L::splat(0.0); 4];
+        for (at, value) in reference.iter().enumerate() {
+            let difference = L::load(patch.add(at / PATCH * nx + at % PATCH)).sub(L::splat(*value));
+            sums[at % 4] = difference.mul_add(difference, sums[at % 4]);
+        }
+        sums[0].add(sums[1]).add(sums[2].add(sums[3]))
+    }
+}
+
+/// The best so far, in order.
+struct Best<'a> {
+    distances: [f32; GROUP],
+    group: &'a mut [u32],
+}
+
+impl Best<'_> {
+    /// In front of what is farther, behind what is as far; the last falls out.
+    #[inline(always)]
+    fn insert(&mut self, distance: f32, place: u32) {
+        let mut at = GROUP - 1;
+        while at > 0 && self.distances[at - 1] > distance {
+            self.distances[at] = self.distances[at - 1];
+            self.group[at] = self.group[at - 1];
+            at -= 1;
+        }
+        self.distances[at] = distance;
+        self.group[at] = place;
+    }
+}
+
+impl Kernel for MatchPatches {
+    const NAME: &'static str = "match_patches";
+    const WGSL: &'static str = include_str!("../../shaders/match_patches.wgsl");
+    const TOLERANCE: f32 = 0.0;
+
+    fn workgroups(&self) -> [u32; 3] {
+        let [rows, columns] = self.references();
+        fold((rows * columns).div_ceil(SIZE))
+    }
+
+    fn on_cpu(&self, inputs: &[Host], outputs: &mut [HostMut]) {
+        let count = self.nx as usize * self.ny as usize;
+        let mut slice: Vec<f32> = inputs[0].numbers::<f32>()[..count].iter().map(|value| self.level(*value)).collect();
+        slice.resize(count + MARGIN, 0.0);
+        let [rows, columns] = self.references();
+        let groups = &mut outputs[0].numbers::<u32>()[..rows * columns * GROUP];
+        let simd = Simd::detected();
+        groups.par_chunks_exact_mut(columns * GROUP).enumerate().for_each(|(row, groups)| {
+            for (column, group) in groups.chunks_exact_mut(GROUP).enumerate() {
+                lanes::run(simd, Search { kernel: self, slice: &slice, index: [row, column], group });
+            }
+        });
+    }
+
+    fn example(seed: u64) -> Example<Self> {
+        let radius = 7 + seed as u32;
+        // Coarse levels, so that there are ties.
+        let kernel = Self { nx: 41, ny: 30, step: 4, radius, lowest: -0.8, levels: 2.0, flat: 3.0 };
+        let [rows, columns] = kernel.references();
+        let groups = HostArray::new(&[rows * columns, GROUP], &vec![7_u32; rows * columns * GROUP]);
+        Example { kernel, inputs: vec![HostArray::noise(&[30, 41], seed)], outputs: vec![groups] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Distances of all patches, sorted, on every SIMD level.
+    #[test]
+    fn groups_are_those_of_a_full_sort() {
+        for seed in 0..3 {
+            let Example { kernel, inputs, .. } = MatchPatches::example(seed);
+            let levels: Vec<f32> = inputs[0].numbers::<f32>().iter().map(|value| kernel.level(*value)).collect();
+            let mut slice = levels.clone();
+            slice.resize(levels.len() + MARGIN, 0.0);
+            let patch = |y: usize, x: usize| -> Vec<f32> {
+                (0..64).map(|at| levels[(y + at / 8) * 41 + x + at % 8]).collect()
+            };
+            for index in [[0, 0], [2, 3], [6, 9]] {
+                let [y, x] = [(4 * index[0]).min(22), (4 * index[1]).min(33)];
+                let own = patch(y, x);
+                let near = |place: usize, other: usize| place.abs_diff(other) <= kernel.radius as usize;
+                let mut all: Vec<(i64, u32)> = (0..=22)
+                    .flat_map(|v| (0..=33).map(move |u| (v, u)))
+                    .filter(|(v, u)| near(*v, y) && near(*u, x))
+                    .map(|(v, u)| {
+                        let sum: f32 = patch(v, u).iter().zip(&own).map(|(a, b)| (a - b) * (a - b)).sum();
+                        (if (v, u) == (y, x) { -1 } else { sum as i64 }, (v * 41 + u) as u32)
+                    })
+                    .collect();
+                all.sort_unstable();
+                let expected: Vec<u32> = all[..GROUP].iter().map(|(_, place)| *place).collect();
+                for simd in Simd::available() {
+                    let mut group = [0; GROUP];
+                    lanes::run(simd, Search { kernel: &kernel, slice: &slice, index, group: &mut group });
+                    assert_eq!(group[..], expected, "{simd}, seed {seed}, reference {index:?}");
+                }
+            }
+        }
+    }
+}

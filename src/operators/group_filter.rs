@@ -1,0 +1,202 @@
+//! The filter of groups of like patches: block matching, 3-D cosine transform, hard threshold, and the weighted mean of all
+//! filtered patches that cover a pixel: the first half of BM3D (Dabov, Foi, Katkovnik & Egiazarian 2007, IEEE Trans. Image
+//! Process. 16, 2080), with a cosine transform across the group too.
+
+use std::ops::Range;
+
+use super::arithmetic::{add_lines, fill};
+use crate::{
+    device::{Array, Device, Element},
+    error::{Error, Result},
+    kernels::{
+        FilterGroups, GatherPatches, MatchPatches, Quotient,
+        filter_groups::basis,
+        match_patches::{GROUP, NONE, PATCH},
+    },
+};
+
+/// Pixels between references.
+const STEP: usize = 4;
+/// Groups that are filtered at a time: 16 MiB of patches.
+const CHUNK: usize = 4096;
+const HIGHEST_LEVEL: f32 = 511.0;
+
+/// How pixels are compared.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Levels {
+    /// Least value that is told from lower ones.
+    pub lowest: f32,
+    /// Largest value that is told from higher ones.
+    pub highest: f32,
+    /// Patches whose values differ by less are left alone.
+    pub flat: f32,
+}
+
+/// The filter for images `[nz·ny, nx]`, slice by slice. A slice must fit one binding of the device.
+#[derive(Debug)]
+pub struct GroupFilter {
+    device: Device,
+    shape: [usize; 3],
+    radius: usize,
+    basis: Array,
+    /// One slice, and what its patches add up to: their sum and that of their weights.
+    slice: Array,
+    sums: Array,
+    totals: Array,
+    /// Of each slice.
+    groups: Vec<Vec<Chunk>>,
+}
+
+/// Some groups of a slice.
+#[derive(Debug)]
+struct Chunk {
+    count: usize,
+    members: Array,
+    /// Lines on which their patches begin.
+    rows: Range<usize>,
+    starts: Array,
+    list: Array,
+}
+
+impl GroupFilter {
+    /// For `slices` of `ny` × `nx`, with matches up to `radius` pixels away along each axis.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for slices smaller than 16 × 16; [`Error::OutOfMemory`], also where a slice does not fit one binding.
+    pub fn new(device: &Device, slices: [usize; 3], radius: usize) -> Result<Self> {
+        let [nz, ny, nx] = slices;
+        if ny < 2 * PATCH || nx < 2 * PATCH {
+            return Err(Error::Option(format!(
+                "groups of patches need slices of at least 16 × 16 pixels, not {ny} × {nx}"
+            )));
+        }
+        let bytes = 4 * (ny * nx) as u64;
+        if bytes > device.binding_limit() || device.binding_limit() < 4 * (GROUP * PATCH * PATCH) as u64 {
+            return Err(Error::OutOfMemory {
+                device: device.name(),
+                bytes,
+                limit: format!(
+                    "a slice must fit one binding of {} bytes to be compared with itself",
+                    device.binding_limit()
+                ),
+            });
+        }
+        let zeros = || device.zeros(&[ny, nx], Element::F32);
+        let basis = device.upload(&[PATCH * PATCH + GROUP * GROUP], basis())?;
+        let groups = (0..nz).map(|_| vec![]).collect();
+        let (slice, sums, totals) = (zeros()?, zeros()?, zeros()?);
+        Ok(Self {
+            device: device.clone(),
+            shape: slices,
+            radius: radius.max(PATCH / 2),
+            basis,
+            slice,
+            sums,
+            totals,
+            groups,
+        })
+    }
+
+    /// Finds the groups in `image`.
+    ///
+    /// # Errors
+    /// What goes wrong on the device.
+    pub fn find(&mut self, image: &Array, levels: Levels) -> Result<()> {
+        let [nz, ny, nx] = self.shape;
+        let scale = HIGHEST_LEVEL / (levels.highest - levels.lowest).max(f32::MIN_POSITIVE);
+        let kernel = MatchPatches {
+            nx: nx as u32,
+            ny: ny as u32,
+            step: STEP as u32,
+            radius: self.radius as u32,
+            lowest: levels.lowest,
+            levels: scale,
+            flat: (levels.flat * scale).ceil().max(1.0),
+        };
+        let [rows, columns] = kernel.references();
+        let mut found = self.device.zeros(&[rows * columns * GROUP], Element::U32)?;
+        for z in 0..nz {
+            self.take(image, z);
+            self.device.run(&kernel, &[&self.slice.slabs()[0]], &mut [&mut found.slabs_mut()[0]]);
+            let mut members: Vec<u32> = self.device.download(&found)?;
+            let mut kept = 0;
+            for group in 0..rows * columns {
+                if members[group * GROUP] != NONE {
+                    members.copy_within(group * GROUP..(group + 1) * GROUP, kept * GROUP);
+                    kept += 1;
+                }
+            }
+            members.truncate(kept * GROUP);
+            let most = CHUNK.min(self.device.binding_limit() as usize / (4 * GROUP * PATCH * PATCH));
+            let chunks = members.chunks(most * GROUP).map(|members| Chunk::new(&self.device, members, nx));
+            self.groups[z] = chunks.collect::<Result<_>>()?;
+        }
+        Ok(())
+    }
+
+    /// Filters `image` into `into`, with the groups found last; where a pixel has no group it stays as it is. Coefficients
+    /// below `threshold`, in the image's unit, are taken for noise: for white noise 2.7 σ is usual.
+    ///
+    /// # Errors
+    /// What goes wrong on the device.
+    pub fn apply(&mut self, image: &Array, threshold: f32, into: &mut Array) -> Result<()> {
+        let [nz, ny, nx] = self.shape;
+        let most = self.groups.iter().flatten().map(|chunk| chunk.count).max().unwrap_or(0).max(1);
+        let mut patches = self.device.zeros(&[most * GROUP * PATCH * PATCH], Element::F32)?;
+        let mut weights = self.device.zeros(&[most], Element::F32)?;
+        fill(&self.device, 0.0, into);
+        for z in 0..nz {
+            self.take(image, z);
+            fill(&self.device, 0.0, &mut self.sums);
+            fill(&self.device, 0.0, &mut self.totals);
+            for Chunk { count, members, rows, starts, list } in &self.groups[z] {
+                let kernel = FilterGroups { groups: *count as u32, nx: nx as u32, threshold };
+                let inputs = [&self.slice, members, &self.basis].map(|array| &array.slabs()[0]);
+                self.device.run(&kernel, &inputs, &mut [&mut patches.slabs_mut()[0], &mut weights.slabs_mut()[0]]);
+                let kernel = GatherPatches { nx: nx as u32, first: rows.start as u32, rows: rows.len() as u32 };
+                let inputs = [&patches, &weights, starts, list].map(|array| &array.slabs()[0]);
+                let (sums, totals) = (&mut self.sums.slabs_mut()[0], &mut self.totals.slabs_mut()[0]);
+                self.device.run(&kernel, &inputs, &mut [sums, totals]);
+            }
+            let inputs = [&self.sums, &self.totals].map(|array| &array.slabs()[0]);
+            self.device.run(&Quotient { count: (ny * nx) as u32 }, &inputs, &mut [&mut self.slice.slabs_mut()[0]]);
+            add_lines(&self.device, (&self.slice, into), [0, z * ny], ny);
+        }
+        Ok(())
+    }
+
+    /// Copies slice `z`.
+    fn take(&mut self, image: &Array, z: usize) {
+        let ny = self.shape[1];
+        fill(&self.device, 0.0, &mut self.slice);
+        add_lines(&self.device, (image, &mut self.slice), [z * ny, 0], ny);
+    }
+}
+
+impl Chunk {
+    /// Sorts the patches by place: the list each pixel gathers from.
+    fn new(device: &Device, members: &[u32], nx: usize) -> Result<Self> {
+        let lines = members.iter().map(|first| *first as usize / nx);
+        let rows = lines.clone().min().unwrap_or(0)..lines.max().unwrap_or(0) + 1;
+        let places = nx - PATCH + 1;
+        let place = |first: &u32| (*first as usize / nx - rows.start) * places + *first as usize % nx;
+        let mut starts = vec![0_u32; rows.len() * places + 1];
+        members.iter().for_each(|first| starts[place(first) + 1] += 1);
+        for index in 1..starts.len() {
+            starts[index] += starts[index - 1];
+        }
+        let (mut next, mut list) = (starts.clone(), vec![0; members.len()]);
+        for (patch, first) in members.iter().enumerate() {
+            let at = &mut next[place(first)];
+            list[*at as usize] = patch as u32;
+            *at += 1;
+        }
+        Ok(Self {
+            count: members.len() / GROUP,
+            members: device.upload(&[members.len()], members)?,
+            rows,
+            starts: device.upload(&[starts.len()], starts)?,
+            list: device.upload(&[list.len()], list)?,
+        })
+    }
+}

@@ -1,0 +1,114 @@
+//! The filter of like patches on noise whose fate is known, and the recipe on it beside total variation.
+
+use rushlight::{
+    device::{Device, HostArray},
+    geometry::{Geometry, Grid, LengthUnit, Parallel},
+    monitor::Monitor,
+    operators::{GroupFilter, Levels},
+    phantom::Phantom,
+    quality::{self, Roi},
+    random::Draws,
+    recipes::{self, Options},
+};
+
+mod devices;
+
+const N: usize = 96;
+/// Bytes of a slab: one slice fits, two do not.
+const LIMIT: u64 = 4 * (N * N) as u64 + 4000;
+
+/// Two slices: 0 on the left and 1 on the right, with white noise of deviation σ.
+fn noisy_edges(sigma: f64) -> Vec<f32> {
+    let line = |y: usize| {
+        let mut draws = Draws::new(5, [0, 0, y]);
+        (0..N).map(move |x| (f64::from(u8::from(x >= N / 2)) + sigma * draws.normal()) as f32)
+    };
+    (0..2 * N).flat_map(line).collect()
+}
+
+fn deviation(values: impl Iterator<Item = f64> + Clone) -> f64 {
+    let count = values.clone().count() as f64;
+    let mean = values.clone().sum::<f64>() / count;
+    (values.map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt()
+}
+
+/// Of white noise, coefficients above 2.7σ carry 2 (2.7 φ(2.7) + Q(2.7)) = 6.3 % of the variance, so that a filtered patch has
+/// 0.25 σ, and their weighted mean over all patches on a pixel less; a step of 10 σ stays where it is.
+#[test]
+fn the_filter_takes_noise_and_leaves_a_step() {
+    const SIGMA: f64 = 0.1;
+    let mut first: Option<Vec<f32>> = None;
+    for (name, device) in devices::every(LIMIT) {
+        let image = device.upload(&[2 * N, N], noisy_edges(SIGMA)).unwrap();
+        let mut into = device.upload(&[2 * N, N], HostArray::noise(&[2 * N, N], 3).numbers::<f32>()).unwrap();
+        let mut filter = GroupFilter::new(&device, [2, N, N], 12).unwrap();
+        filter.find(&image, Levels { lowest: -0.5, highest: 1.5, flat: 0.0 }).unwrap();
+        filter.apply(&image, (2.7 * SIGMA) as f32, &mut into).unwrap();
+        let values: Vec<f32> = device.download(&into).unwrap();
+        for z in 0..2 {
+            let column = |x: usize| (0..N).map(move |y| (z * N + y) * N + x);
+            for (side, columns) in [(0.0, 8..N / 2 - 8), (1.0, N / 2 + 8..N - 8)] {
+                let inside = columns.flat_map(column).map(|at| f64::from(values[at]));
+                let left = deviation(inside.clone()) / SIGMA;
+                let mean = inside.clone().sum::<f64>() / inside.count() as f64;
+                println!("{name}, slice {z}: {left:.3} σ, mean {mean:.4} for {side}");
+                assert!(left < 0.25 && (mean - side).abs() < 0.01, "{name}: {left} σ, mean {mean}");
+            }
+            let at_edge = |x| column(x).map(|at| f64::from(values[at])).sum::<f64>() / N as f64;
+            let [before, after] = [at_edge(N / 2 - 1), at_edge(N / 2)];
+            assert!(before.abs() < 0.02 && (after - 1.0).abs() < 0.02, "{name}: {before} and {after} beside the step");
+        }
+        let expected = first.get_or_insert_with(|| values.clone());
+        // A coefficient on the threshold may fall either way, of which a pixel sees little.
+        let apart = deviation(values.iter().zip(&*expected).map(|(a, b)| f64::from(a - b)));
+        println!("{name}: {apart:.1e} beside the CPU");
+        assert!(apart < 1e-4, "{name}: {apart}");
+    }
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    let message = GroupFilter::new(&Device::cpu(), [1, 12, 40], 12).unwrap_err().to_string();
+    assert!(message.contains("at least 16 × 16 pixels, not 12 × 40"), "{message}");
+    let message =
+        GroupFilter::new(&Device::cpu().with_binding_limit(1 << 14), [1, 90, 90], 12).unwrap_err().to_string();
+    assert!(message.contains("a slice must fit one binding of 16384 bytes"), "{message}");
+}
+
+const SIZE: usize = 128;
+
+fn grid() -> Grid {
+    Grid::centered([1, SIZE, SIZE], [256.0 / SIZE as f64; 3], [0.0; 3])
+}
+
+fn geometry(views: usize) -> Geometry {
+    let cell = 256.0 / SIZE as f64;
+    let angles = (0..views).map(|view| std::f64::consts::PI * view as f64 / views as f64).collect();
+    Parallel { angles, columns: 184, rows: 1, cell, cell_height: cell, center: None, unit: LengthUnit::Millimetre }
+        .geometry()
+}
+
+/// PSNR in the inscribed circle, dB.
+fn psnr(values: &ndarray::Array3<f32>, phantom: &Phantom) -> f64 {
+    let truth = phantom.raster(&grid()).unwrap();
+    let middle = (SIZE as f64 - 1.0) / 2.0;
+    let roi = Some(Roi::Circle { x: middle, y: middle, radius: middle - 0.5 });
+    quality::compare(values, &truth.values, &quality::Options { roi, ..Default::default() }).unwrap().psnr
+}
+
+fn reconstruct(method: &str, phantom: &Phantom, device: &Device) -> ndarray::Array3<f32> {
+    let scan = phantom.scan(&geometry(24), &Monitor::silent()).unwrap();
+    let recipe = recipes::named(method, &Options::default()).unwrap();
+    recipe.reconstruct(scan, &grid(), device, &Monitor::silent()).unwrap().image.values
+}
+
+#[test]
+fn few_views_suffice_it_better_than_total_variation() {
+    for (name, gain) in [("line-pairs", 1.0), ("shepp-logan-toft", 3.0)] {
+        let phantom = Phantom::named(name).unwrap();
+        let [tv, nonlocal] =
+            ["tv", "nonlocal"].map(|method| psnr(&reconstruct(method, &phantom, &Device::cpu()), &phantom));
+        println!("{name}, 24 views: tv {tv:.2} dB, nonlocal {nonlocal:.2} dB");
+        assert!(nonlocal > tv + gain, "{name}: tv {tv:.2} dB, nonlocal {nonlocal:.2} dB");
+    }
+}
