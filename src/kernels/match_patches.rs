@@ -51,7 +51,7 @@ impl MatchPatches {
     }
 
     fn level(&self, value: f32) -> f32 {
-        ((value - self.lowest) * self.levels).floor().max(0.0).min(HIGHEST)
+        ((value - self.lowest) * self.levels).floor().clamp(0.0, HIGHEST)
     }
 
     /// Where reference number `index` of an axis of `extent` pixels begins, and the first and last place of its matches.
