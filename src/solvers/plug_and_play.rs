@@ -1,9 +1,11 @@
 //! A primal–dual method that takes turns with a denoiser D, which stands where a penalty's proximal map would (plug and play
 //! priors; Venkatakrishnan, Bouman & Wohlberg 2013). A round:
 //!
-//!     u ← D(x + d)
-//!     x ← a few primal–dual iterations on the problem + ½μ‖x − (u − d)‖²
-//!     d ← ½ (d + x − u)
+//! ```text
+//! u ← D(x + d)
+//! x ← a few primal–dual iterations on the problem + ½μ‖x − (u − d)‖²
+//! d ← ½ (d + x − u)
+//! ```
 //!
 //! In ADMM d would gather all x − u of the past; here it forgets half in every round, which a D that is no proximal map, or
 //! that changes from round to round, takes better. If D rests, x and u come to rest where ∇f(x) + 2μ(x − u) = 0 and
