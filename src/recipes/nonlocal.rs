@@ -3,7 +3,7 @@
 //! Wohlberg 2013). What recurs in a slice, such as edges of one direction and texture, is kept where total variation alone
 //! would flatten it.
 //!
-//! It begins as the recipe `tv`, with its own strength λ; then λ is divided by 20 and 48 rounds follow, with a threshold that
+//! It begins as the recipe `tv`, with 0.7 times its strength λ; then λ is divided by 20 and 72 rounds follow, with a threshold that
 //! falls from round to round, down to a multiple of the noise that the residuals tell. There is no objective that falls:
 //! filter and threshold change from round to round, decisions are hard, and the number of rounds is fixed, not the outcome
 //! of a test of convergence.
@@ -12,7 +12,7 @@ use super::{
     Recipe, Reconstruction,
     iteration::{Enough, LOOK},
     noise,
-    options::Options,
+    options::{Options, Strength},
     variational::{self, Tuned},
 };
 use crate::{
@@ -27,10 +27,12 @@ use crate::{
 };
 
 /// Iterations of total variation at first, and of a round: of both, whole numbers of looks are shown.
-const PRELUDE: usize = 16 * LOOK;
+const PRELUDE: usize = 24 * LOOK;
 const ROUND: usize = LOOK / 2;
 /// Rounds.
-const ROUNDS: usize = 48;
+const ROUNDS: usize = 72;
+/// λ over that of the recipe `tv`: what follows leaves it less to do.
+const SOFTER: f64 = 0.7;
 /// Total variation in the rounds, relative to the prelude.
 const REMAINDER: f32 = 0.05;
 /// 1/τ in the rounds, relative to the prelude: the anchor, not λ, now says how far duals have to go.
@@ -53,8 +55,13 @@ pub struct NonLocal(pub Options);
 
 impl Recipe for NonLocal {
     fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
-        let options = &self.0;
-        options.strength.check()?;
+        self.0.strength.check()?;
+        let strength = match self.0.strength {
+            Strength::Auto => Strength::Times(SOFTER),
+            Strength::Times(factor) => Strength::Times(SOFTER * factor),
+            fixed @ Strength::Fixed(_) => fixed,
+        };
+        let options = &Options { strength, ..self.0.clone() };
         options.iteration.check(&scan.geometry, grid)?;
         let mut solver = monitor.step("plan", 1, || {
             let tv = |strength| Ok(vec![total_variation(device, grid.shape, strength as f32, 0.0)]);
