@@ -198,7 +198,8 @@ impl Pixels<'_> {
 
 impl Kernel for FootprintBackproject {
     const NAME: &'static str = "footprint_backproject";
-    const WGSL: &'static str = include_str!("../../shaders/footprint_backproject.wgsl");
+    const WGSL: &'static str =
+        concat!(include_str!("../../shaders/lib/footprint.wgsl"), include_str!("../../shaders/footprint_backproject.wgsl"));
     const TOLERANCE: f32 = 5e-5;
 
     fn workgroups(&self) -> [u32; 3] {

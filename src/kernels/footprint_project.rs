@@ -282,7 +282,8 @@ fn within(start: f64, step: f64, bounds: [f64; 2], count: usize) -> std::ops::Ra
 
 impl Kernel for FootprintProject {
     const NAME: &'static str = "footprint_project";
-    const WGSL: &'static str = include_str!("../../shaders/footprint_project.wgsl");
+    const WGSL: &'static str =
+        concat!(include_str!("../../shaders/lib/footprint.wgsl"), include_str!("../../shaders/footprint_project.wgsl"));
     const TOLERANCE: f32 = 5e-5;
 
     fn workgroups(&self) -> [u32; 3] {
