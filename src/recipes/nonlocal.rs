@@ -115,10 +115,10 @@ impl NonLocalSolver {
         let typical = noise::rms_of(tuned.device(), tuned.solution())?;
         tuned.set_steps(typical / PACE)?;
         let remark = tuned.remark();
-        let Tuned { mut inner, gain, strength, .. } = *tuned;
+        let Tuned { mut inner, gain, strength, geometry, .. } = *tuned;
         inner.problem_mut().terms.iter_mut().for_each(|term| term.strength *= REMAINDER);
-        // λ = 1.55·σ·g.
-        let threshold = THRESHOLD * strength / (noise::FACTOR * gain * gain);
+        // σ = λ over the factor and g.
+        let threshold = THRESHOLD * strength / (noise::factor(geometry.views.len()) * gain * gain);
         let levels = levels(&inner, threshold)?;
         self.remark = format!("{remark}; thresholds {:.2e} to {threshold:.2e}", FALL * threshold);
         let filter = self.filter.take().expect("taken once");

@@ -123,7 +123,7 @@ impl Tuned {
         let size = noise::rms(projections.iter().copied());
         let guess = projections.iter().zip(&meeting).filter(|(_, meets)| **meets);
         let guess = guess.map(|(value, _)| FIRST_GUESS as f32 * value);
-        let strength = options.strength.of(noise::strength(noise::deviation(guess), gain));
+        let strength = options.strength.of(noise::factor(geometry.views.len()) * gain * noise::deviation(guess));
         // A ray through half of the grid has the data's rms.
         let [_, height, width] = grid.voxel();
         let typical = size / (0.25 * (height * grid.shape[1] as f64 + width * grid.shape[2] as f64));
@@ -160,7 +160,7 @@ impl Tuned {
         if !matches!(self.wish, Strength::Fixed(_)) {
             let residuals = self.inner.residuals()?.into_iter().zip(&self.meeting);
             let found = noise::deviation(residuals.filter(|(_, meets)| **meets).map(|(value, _)| value));
-            let usual = noise::strength(found.min(self.most), self.gain);
+            let usual = noise::factor(self.geometry.views.len()) * self.gain * found.min(self.most);
             let strength = self.wish.of(usual);
             if strength > 0.0 {
                 let factor = (strength / self.strength) as f32;
@@ -194,12 +194,13 @@ impl Tuned {
     }
 
     pub fn remark(&self) -> String {
+        let factor = noise::factor(self.geometry.views.len());
         let how = match self.wish {
-            Strength::Auto => "from the noise, 1.55·σ·g".to_string(),
+            Strength::Auto => format!("from the noise, {factor:.2}·σ·g"),
             Strength::Times(factor) => format!("{factor} times that from the noise"),
             Strength::Fixed(_) => "as asked".to_string(),
         };
-        let sigma = self.strength / (1.55 * self.gain);
+        let sigma = self.strength / (factor * self.gain);
         let weights = if self.weighted { ", rays weighted by their photons" } else { "" };
         format!("strength λ {:.4e} ({how}; σ {sigma:.2e} of a line integral{weights})", self.strength)
     }
