@@ -38,7 +38,7 @@ fn table(view: u32) -> Table {
     );
 }
 
-// atan: a shader's own has too few digits. The half angle's tangent is at most 1, then at most tan(π/8).
+// atan: a shader's own has too few digits. Beyond 1 by the inverse, then from tan(π/8) on, then a series.
 fn arc(ratio: f32) -> f32 {
     let size = abs(ratio);
     let small = select(size, 1.0 / size, size > 1.0);

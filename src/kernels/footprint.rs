@@ -96,7 +96,7 @@ impl<L: Lanes> Table<L> {
     }
 }
 
-/// atan to 3e-8: a quarter turn less that of the inverse beyond 1, then the half angle, then a series.
+/// atan to about 1e-7: beyond 1 a quarter turn less that of the inverse; then from tan(π/8) on; then a series.
 #[inline(always)]
 unsafe fn atan<L: Lanes>(ratio: L) -> L {
     unsafe {
@@ -104,8 +104,7 @@ unsafe fn atan<L: Lanes>(ratio: L) -> L {
         let size = ratio.abs();
         // For size ≤ 1: size; beyond: 1/size, without a branch: min/max.
         let small = size.min(one).mul(size.max(one).inverse());
-        // tan(φ/2) = t / (1 + √(1 + t²)) needs a root; two steps towards tan(π/8) do without:
-        // φ = atan(k) + atan((t − k) / (1 + t·k)), k = tan(π/8), so that |argument| ≤ k.
+        // atan t = π/8 + atan((t − k) / (1 + t·k)) with k = tan(π/8), whose argument is at most k.
         let k = L::splat(0.414_213_56);
         let rest = small.sub(k).mul(small.mul_add(k, one).inverse());
         let square = rest.mul(rest);

@@ -12,7 +12,7 @@
 use super::classical;
 use crate::{
     device::{Array, Device},
-    error::{Error, Result},
+    error::Result,
     operators::LinearOperator,
     random::Draws,
     scan::Scan,
@@ -31,22 +31,15 @@ const SEED: u64 = 1;
 /// Weights of a scan's rays: all 1, or, with a number of photons, the inverse variances of the line integrals, e^(−p) in
 /// units of the typical ray through the object (Sauer & Bouman 1993).
 ///
-/// # Errors
-/// [`Error::Scan`] if there is nothing to reconstruct.
-pub fn weights(scan: &Scan, photons: Option<f64>) -> Result<Option<Vec<f32>>> {
+/// [`classical::trust`] has refused scans with nothing in them, and photons that cannot be.
+pub fn weights(scan: &Scan, photons: Option<f64>) -> Option<Vec<f32>> {
+    photons?;
     let projections = || scan.projections.iter().copied();
     let largest = projections().fold(0.0_f32, f32::max);
-    if largest <= 0.0 {
-        return Err(Error::Scan("no line integral is above 0: there is nothing to reconstruct".into()));
-    }
-    let Some(photons) = photons else { return Ok(None) };
-    if !(photons > 0.0 && photons.is_finite()) {
-        return Err(Error::Option(format!("{photons} photons per ray weigh nothing; give a number above 0")));
-    }
     let mut through: Vec<f32> = projections().filter(|value| *value > 0.1 * largest).collect();
     let middle = through.len() / 2;
     let typical = *through.select_nth_unstable_by(middle, f32::total_cmp).1;
-    Ok(Some(projections().map(|value| (typical - value).exp().clamp(RANGE[0], RANGE[1])).collect()))
+    Some(projections().map(|value| (typical - value).exp().clamp(RANGE[0], RANGE[1])).collect())
 }
 
 /// g: the rms over the pixels of Aᵀn, n white noise of variance 1 (seeded).
