@@ -1,0 +1,1 @@
+//! What an MR scan tells of its own coils: noise covariance, virtual coils, sensitivities, density of samples.
