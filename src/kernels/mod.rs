@@ -1,9 +1,13 @@
 //! The kernels: each one computation, as `NAME.rs` here and `NAME.wgsl` in `shaders/`.
 
+pub mod axis_layout;
+pub(crate) mod fft_lanes;
+pub(crate) mod fft_plan;
 mod footprint;
 mod lanes;
 pub mod part;
 
+pub use axis_layout::AxisLayout;
 pub use footprint::MATRIX;
 pub use part::Part;
 
@@ -36,6 +40,7 @@ kernels! {
     blend::Blend,
     coil_combine::CoilCombine,
     coil_expand::CoilExpand,
+    chirp::Chirp,
     crop_lines::CropLines,
     dot::Dot,
     extrapolate::Extrapolate,
