@@ -45,6 +45,13 @@ pub struct Term {
     pub shift: Option<Array>,
 }
 
+impl Term {
+    /// λ Σ ‖(Kx)_group‖₂, plain: λ is `strength`, and `norm` an upper bound of ‖K‖.
+    pub fn new(operator: impl LinearOperator + 'static, norm: f64, strength: f32) -> Self {
+        Self { operator: Box::new(operator), norm, strength, smoothing: 0.0, factors: None, shift: None }
+    }
+}
+
 /// Values that the image's pixels may take.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bounds {
@@ -67,7 +74,8 @@ pub struct Problem {
     pub fidelity: Fidelity,
     /// What else is known of the image.
     pub terms: Vec<Term>,
-    /// Where the image's values lie. Where lines have several channels, `[lines, channels, nx]`, bounds hold for the first.
+    /// Where the image's values lie. Where lines have several channels, `[lines, channels, nx]`, bounds hold for the first:
+    /// complex images want [`Bounds::NONE`].
     pub bounds: Bounds,
 }
 
