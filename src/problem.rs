@@ -27,6 +27,9 @@ pub enum Metric {
         /// H.
         decay: Box<LineFilter>,
     },
+    /// No y: the operator is AᴴA and the data are Aᴴb, and the primal step takes their difference, the data's gradient, as it is
+    /// (Condat 2013; Vũ 2013).
+    Gradient,
 }
 
 /// λ Σ ‖(Kx − c)_group‖₂ over groups of all numbers in one line and column, as a sum of convex terms has many of.

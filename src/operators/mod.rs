@@ -2,22 +2,28 @@
 
 pub mod arithmetic;
 pub mod backprojection;
+pub mod coils;
+pub mod compose;
 pub mod finite_differences;
 pub mod first_channels;
 pub mod fourier;
 pub mod group_filter;
 pub mod line_filter;
 pub mod scalars;
+pub mod sense;
 pub mod weighted;
 pub mod xray;
 
 pub use backprojection::{Backprojection, BackprojectionPlan, Beam};
+pub use coils::Coils;
+pub use compose::{Composed, Normal};
 pub use finite_differences::{FiniteDifferences, SymmetrisedDifferences};
 pub use first_channels::FirstChannels;
 pub use fourier::{Axis, Direction, Fourier, HostFourier};
 pub use group_filter::{GroupFilter, Levels};
 pub use line_filter::{LineFilter, LineFilterPlan};
 pub use scalars::{Factor, Scalars};
+pub use sense::{Sense, SenseNormal};
 pub use weighted::Weighted;
 pub use xray::XRay;
 
