@@ -1,7 +1,7 @@
 //! The kernels: each one computation, as `NAME.rs` here and `NAME.wgsl` in `shaders/`.
 
 mod footprint;
-mod lanes;
+pub(crate) mod lanes;
 pub mod part;
 
 pub use footprint::MATRIX;
