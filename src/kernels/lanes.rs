@@ -10,7 +10,7 @@ use crate::device::Simd;
 ///
 /// # Safety
 /// Every function needs the instructions of its level, and pointers to as many numbers as it says.
-pub(super) trait Lanes: Copy {
+pub(crate) trait Lanes: Copy {
     /// How many.
     const N: usize;
     /// `x`, N times.
@@ -324,7 +324,7 @@ mod x86 {
 }
 
 /// A loop written over lanes.
-pub(super) trait Loop {
+pub(crate) trait Loop {
     type Output;
     /// # Safety
     /// The caller has the instructions of `L`.
@@ -336,7 +336,7 @@ pub(super) trait Loop {
 /// # Panics
 /// If this machine lacks them.
 #[track_caller]
-pub(super) fn run<T: Loop>(simd: Simd, task: T) -> T::Output {
+pub(crate) fn run<T: Loop>(simd: Simd, task: T) -> T::Output {
     // More would be undefined behaviour.
     assert!(simd <= Simd::best() || simd == Simd::Scalar, "this machine has no {simd}");
     #[cfg(target_arch = "x86_64")]

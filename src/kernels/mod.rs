@@ -4,7 +4,7 @@ pub mod axis_layout;
 pub(crate) mod fft_lanes;
 pub(crate) mod fft_plan;
 mod footprint;
-mod lanes;
+pub(crate) mod lanes;
 pub mod part;
 
 pub use axis_layout::AxisLayout;
