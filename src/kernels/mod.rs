@@ -1,9 +1,11 @@
 //! The kernels: each one computation, as `NAME.rs` here and `NAME.wgsl` in `shaders/`.
 
+mod combination;
 mod footprint;
 mod lanes;
 pub mod part;
 
+pub(crate) use combination::{combine, soften};
 pub use footprint::MATRIX;
 pub use part::Part;
 
@@ -51,6 +53,7 @@ kernels! {
     multiply_lines::MultiplyLines,
     neighbours::Neighbours,
     pad_lines::PadLines,
+    periodic_filter::PeriodicFilter,
     primal_step::PrimalStep,
     quotient::Quotient,
     shrink_dual::ShrinkDual,

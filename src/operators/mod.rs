@@ -8,6 +8,7 @@ pub mod fourier;
 pub mod group_filter;
 pub mod line_filter;
 pub mod scalars;
+pub mod wavelet;
 pub mod weighted;
 pub mod xray;
 
@@ -18,6 +19,7 @@ pub use fourier::Fourier;
 pub use group_filter::{GroupFilter, Levels};
 pub use line_filter::{LineFilter, LineFilterPlan};
 pub use scalars::{Factor, Scalars};
+pub use wavelet::{UndecimatedWavelets, Wavelets};
 pub use weighted::Weighted;
 pub use xray::XRay;
 
