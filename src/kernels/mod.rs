@@ -3,11 +3,13 @@
 pub mod axis_layout;
 pub(crate) mod fft_lanes;
 pub(crate) mod fft_plan;
+mod combination;
 mod footprint;
 pub(crate) mod lanes;
 pub mod part;
 
 pub use axis_layout::AxisLayout;
+pub(crate) use combination::{combine, soften};
 pub use footprint::MATRIX;
 pub use part::Part;
 
@@ -58,6 +60,7 @@ kernels! {
     multiply_lines::MultiplyLines,
     neighbours::Neighbours,
     pad_lines::PadLines,
+    periodic_filter::PeriodicFilter,
     primal_step::PrimalStep,
     quotient::Quotient,
     sample_lines::SampleLines,

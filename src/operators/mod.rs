@@ -11,6 +11,7 @@ pub mod group_filter;
 pub mod line_filter;
 pub mod scalars;
 pub mod sense;
+pub mod wavelet;
 pub mod weighted;
 pub mod xray;
 
@@ -24,6 +25,7 @@ pub use group_filter::{GroupFilter, Levels};
 pub use line_filter::{LineFilter, LineFilterPlan};
 pub use scalars::{Factor, Scalars};
 pub use sense::{Sense, SenseNormal};
+pub use wavelet::{UndecimatedWavelets, Wavelets};
 pub use weighted::Weighted;
 pub use xray::XRay;
 
