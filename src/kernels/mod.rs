@@ -1,6 +1,9 @@
 //! The kernels: each one computation, as `NAME.rs` here and `NAME.wgsl` in `shaders/`.
 
+mod columns;
+pub(crate) mod fine_grid;
 mod footprint;
+pub(crate) mod gridding;
 mod lanes;
 pub mod part;
 
