@@ -2,12 +2,14 @@
 
 pub mod least_squares;
 pub mod neighbourhood;
+pub mod normal_equations;
 pub mod objective;
 pub mod simple;
 pub mod transmission;
 
 pub use least_squares::LeastSquares;
 pub use neighbourhood::{Neighbourhood, Potential};
+pub use normal_equations::NormalEquations;
 pub use objective::{Block, Objective};
 pub use simple::{Quadratic, Sparse};
 pub use transmission::Transmission;

@@ -9,7 +9,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::{
-    columns::{Columns, Work},
+    fft_lanes::{FftLanes, Rows},
     gridding::{COILS, Layout, MARGIN, Shared},
 };
 use crate::device::Simd;
@@ -21,7 +21,33 @@ pub(crate) struct FineGrid {
     layout: Layout,
     /// Factors of the image along z, y, x.
     factors: [Vec<f32>; 3],
-    columns: [Columns; 3],
+    columns: [FftLanes; 3],
+}
+
+/// What a thread transforms in, and the transform's own memory.
+struct Work {
+    length: usize,
+    /// `[length, re | im, lanes]`.
+    buffer: Vec<f32>,
+    passes: Vec<f32>,
+}
+
+impl Work {
+    fn new(columns: &FftLanes, length: usize) -> Self {
+        Self { length, buffer: vec![0.0; length * 2 * columns.lanes()], passes: vec![0.0; columns.work_len()] }
+    }
+
+    /// In place, by e^(−2πi …) or its inverse, without a scale.
+    fn transform(&mut self, columns: &FftLanes, inverse: bool) {
+        let lanes = columns.lanes();
+        if self.length == 1 {
+            return;
+        }
+        let re = self.buffer.as_mut_ptr();
+        let rows = Rows { re, im: re.wrapping_add(lanes), step: 2 * lanes, turn: 0, length: self.length };
+        // SAFETY: the buffer is this long, and this thread's.
+        unsafe { columns.columns(inverse, (rows, rows), lanes, 1.0, &mut self.passes) };
+    }
 }
 
 /// Part of the grid that one task has to itself.
@@ -86,7 +112,7 @@ fn store(row: &[f32], coils: usize, lanes: Range<usize>, points: &mut [f32]) {
 impl FineGrid {
     /// Plans for `coils` images, 1 or 8, side by side.
     pub fn new(simd: Simd, image: [usize; 3], fine: [usize; 3], factors: [Vec<f32>; 3], coils: usize) -> Self {
-        let columns = fine.map(|length| Columns::new(length, simd));
+        let columns = fine.map(|length| FftLanes::new(length, simd));
         Self { image, layout: Layout { shape: fine, coils }, factors, columns }
     }
 
@@ -152,9 +178,9 @@ impl FineGrid {
         let Layout { shape: [_, ny, nx], coils } = self.layout;
         let line = self.layout.line();
         let (step, other) = if axis == 0 { (ny * line, line) } else { (line, ny * line) };
-        let columns = &self.columns[axis];
+        let (columns, length) = (&self.columns[axis], self.layout.shape[axis]);
         let places = self.places(axis);
-        let all: Vec<usize> = (0..columns.length()).collect();
+        let all: Vec<usize> = (0..length).collect();
         let [from, into] = if inverse { [&all, &places] } else { [&places, &all] };
         let wide = (columns.lanes() / coils).max(1);
         let blocks = nx.div_ceil(wide);
@@ -165,7 +191,7 @@ impl FineGrid {
             for first in (0..len / 2).step_by(columns.lanes()) {
                 let lanes = first..(first + columns.lanes()).min(len / 2);
                 let width = 2 * columns.lanes();
-                if from.len() < columns.length() || lanes.len() < columns.lanes() {
+                if from.len() < length || lanes.len() < columns.lanes() {
                     work.buffer.fill(0.0);
                 }
                 for row in from {
@@ -173,7 +199,7 @@ impl FineGrid {
                     let points = unsafe { own(grid, start + row * step, len) };
                     load(points, coils, lanes.clone(), &mut work.buffer[row * width..][..width]);
                 }
-                columns.transform(inverse, work);
+                work.transform(columns, inverse);
                 for row in into {
                     // SAFETY: as above.
                     let points = unsafe { own(grid, start + row * step, len) };
@@ -181,7 +207,7 @@ impl FineGrid {
                 }
             }
         };
-        (0..others.len() * blocks).into_par_iter().with_min_len(4).for_each_init(|| columns.work(), task);
+        (0..others.len() * blocks).into_par_iter().with_min_len(4).for_each_init(|| Work::new(columns, length), task);
     }
 
     /// The factor that a line's y and z give, and where the line begins in the grid.
@@ -196,12 +222,12 @@ impl FineGrid {
     /// the lane's column in the buffer, its line and its coil.
     fn by_lines(&self, task: impl Fn(&mut Work, &[Lane]) + Sync) {
         let ([nz, ny, _], coils) = (self.image, self.layout.coils);
-        let columns = &self.columns[2];
+        let (columns, length) = (&self.columns[2], self.layout.shape[2]);
         let (lanes, count) = (columns.lanes(), nz * ny * coils);
         // No two tasks share a line.
         let block = lanes.max(coils);
         (0..count.div_ceil(block)).into_par_iter().for_each_init(
-            || columns.work(),
+            || Work::new(columns, length),
             |work, index| {
                 let end = count.min((index + 1) * block);
                 for first in (index * block..end).step_by(lanes) {
@@ -228,7 +254,7 @@ impl FineGrid {
                     }
                 }
             }
-            columns.transform(false, work);
+            work.transform(columns, false);
             self.exchange(&mut work.buffer, lanes, grid, false);
         });
     }
@@ -239,7 +265,7 @@ impl FineGrid {
         let x: Vec<Shared> = x.iter_mut().map(|image| Shared::new(image)).collect();
         self.by_lines(|work, lanes| {
             self.exchange(&mut work.buffer, lanes, grid, true);
-            columns.transform(true, work);
+            work.transform(columns, true);
             for lane in lanes {
                 let factor = self.line(lane.line).0;
                 // SAFETY: no other task has this line.

@@ -1,4 +1,4 @@
-//! An operator of images, applied to the first channel of images that carry fields: x `[lines, channels, nx]`.
+//! An operator of images, applied to the first channels of images that carry fields: x `[lines, channels, nx]`.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -11,26 +11,31 @@ use crate::{
     error::Result,
 };
 
-/// x ↦ A x₀, with x₀ the first channel.
-pub struct FirstChannel<A> {
+/// x ↦ A x₀, with x₀ the first channels: one for real images, two for complex ones.
+pub struct FirstChannels<A> {
     device: Device,
     operator: A,
     domain: [usize; 3],
-    /// The first channel by itself.
+    /// The first channels by themselves.
     image: Mutex<Array>,
 }
 
-impl<A: LinearOperator> FirstChannel<A> {
-    /// For images `[lines, nx]` as the operator has them.
+impl<A: LinearOperator> FirstChannels<A> {
+    /// For images `[lines, nx]`, or complex ones `[lines, 2, nx]`, as the operator has them.
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`].
     ///
     /// # Panics
-    /// If the operator's domain has other axes.
+    /// If the operator's domain has other axes, or more than `channels` channels.
     #[track_caller]
     pub fn new(device: &Device, operator: A, channels: usize) -> Result<Self> {
-        let &[lines, nx] = operator.domain() else { panic!("an operator of {:?}", operator.domain()) };
+        let (lines, own, nx) = match *operator.domain() {
+            [lines, nx] => (lines, 1, nx),
+            [lines, own, nx] => (lines, own, nx),
+            _ => panic!("an operator of {:?}", operator.domain()),
+        };
+        assert!(own <= channels, "the first {own} of {channels} channels");
         let image = Mutex::new(device.zeros(operator.domain(), Element::F32)?);
         Ok(Self { device: device.clone(), operator, domain: [lines, channels, nx], image })
     }
@@ -40,7 +45,7 @@ impl<A: LinearOperator> FirstChannel<A> {
     }
 }
 
-impl<A: LinearOperator> LinearOperator for FirstChannel<A> {
+impl<A: LinearOperator> LinearOperator for FirstChannels<A> {
     fn domain(&self) -> &[usize] {
         &self.domain
     }
@@ -52,7 +57,8 @@ impl<A: LinearOperator> LinearOperator for FirstChannel<A> {
     fn forward(&self, x: &Array, y: &mut Array) -> Result<()> {
         let image = &mut *self.image();
         fill(&self.device, 0.0, image);
-        add_columns(&self.device, 1.0, (x, image), self.domain[2], [0, 0]);
+        let columns = image.line_len();
+        add_columns(&self.device, 1.0, (x, image), columns, [0, 0]);
         self.operator.forward(image, y)
     }
 
@@ -60,7 +66,7 @@ impl<A: LinearOperator> LinearOperator for FirstChannel<A> {
         let image = &mut *self.image();
         self.operator.adjoint(y, image)?;
         fill(&self.device, 0.0, x);
-        add_columns(&self.device, 1.0, (image, x), self.domain[2], [0, 0]);
+        add_columns(&self.device, 1.0, (image, x), image.line_len(), [0, 0]);
         Ok(())
     }
 }
