@@ -4,7 +4,9 @@ pub mod axis_layout;
 pub(crate) mod fft_lanes;
 pub(crate) mod fft_plan;
 mod combination;
+pub(crate) mod fine_grid;
 mod footprint;
+pub(crate) mod gridding;
 pub(crate) mod lanes;
 pub mod part;
 
