@@ -3,7 +3,9 @@
 use rushlight::{
     device::{Device, Element, HostArray},
     geometry::{Fan, Geometry, Grid, LengthUnit, Parallel},
-    operators::{FiniteDifferences, FirstChannel, Fourier, LinearOperator, SymmetrisedDifferences, Weighted, XRay},
+    operators::{
+        Axis, FiniteDifferences, FirstChannel, Fourier, LinearOperator, SymmetrisedDifferences, Weighted, XRay,
+    },
 };
 
 mod devices;
@@ -61,8 +63,8 @@ fn operators(device: &Device) -> Vec<(&'static str, Box<dyn LinearOperator>)> {
         ("symmetrised gradient", Box::new(SymmetrisedDifferences::new(device, [2, 31, 45]))),
         ("first of three channels", Box::new(first_channel(device))),
         ("weighted", Box::new(weighted(device))),
-        ("fourier", Box::new(Fourier::new(device, 7, 256).unwrap())),
-        ("fourier, odd number of passes", Box::new(Fourier::new(device, 20, 128).unwrap())),
+        ("fourier", Box::new(Fourier::new(device, 5, [1, 16, 24], &[Axis::Y, Axis::X]).unwrap())),
+        ("fourier, centred", Box::new(Fourier::centred(device, 1, [7, 9, 23], &[Axis::Z, Axis::X]).unwrap())),
     ]
 }
 
@@ -115,6 +117,6 @@ fn an_adjoint_of_the_wrong_scale_is_caught() {
         }
     }
     let device = Device::cpu();
-    let (mismatch, factor) = mismatch(&Twice(Fourier::new(&device, 3, 64).unwrap(), device.clone()), &device);
+    let (mismatch, factor) = mismatch(&Twice(Fourier::new(&device, 1, [1, 3, 64], &[Axis::X]).unwrap(), device.clone()), &device);
     assert!(mismatch > 1e-3 && (factor - 2.0).abs() < 1e-4, "{mismatch} {factor}");
 }

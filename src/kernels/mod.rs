@@ -1,9 +1,13 @@
 //! The kernels: each one computation, as `NAME.rs` here and `NAME.wgsl` in `shaders/`.
 
+pub mod axis_layout;
+pub(crate) mod fft_lanes;
+pub(crate) mod fft_plan;
 mod footprint;
 mod lanes;
 pub mod part;
 
+pub use axis_layout::AxisLayout;
 pub use footprint::MATRIX;
 pub use part::Part;
 
@@ -34,6 +38,9 @@ kernels! {
     backproject_fan::BackprojectFan,
     backproject_parallel::BackprojectParallel,
     blend::Blend,
+    coil_combine::CoilCombine,
+    coil_expand::CoilExpand,
+    chirp::Chirp,
     crop_lines::CropLines,
     dot::Dot,
     extrapolate::Extrapolate,
@@ -53,6 +60,7 @@ kernels! {
     pad_lines::PadLines,
     primal_step::PrimalStep,
     quotient::Quotient,
+    sample_lines::SampleLines,
     shrink_dual::ShrinkDual,
     soft_threshold::SoftThreshold,
     sum::Sum,

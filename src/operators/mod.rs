@@ -14,7 +14,7 @@ pub mod xray;
 pub use backprojection::{Backprojection, BackprojectionPlan, Beam};
 pub use finite_differences::{FiniteDifferences, SymmetrisedDifferences};
 pub use first_channel::FirstChannel;
-pub use fourier::Fourier;
+pub use fourier::{Axis, Direction, Fourier, HostFourier};
 pub use group_filter::{GroupFilter, Levels};
 pub use line_filter::{LineFilter, LineFilterPlan};
 pub use scalars::{Factor, Scalars};
