@@ -189,7 +189,9 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
 #[test]
 fn the_adjoint_is_the_adjoint_whatever_the_tolerance() {
     for (name, device) in devices::every(1 << 20) {
-        for (trajectory, coils) in [(radial(64, 20, 128), 8), (random([12, 20, 17], 700), 2), (random([1, 64, 64], 900), 1)] {
+        for (trajectory, coils) in
+            [(radial(64, 20, 128), 8), (random([12, 20, 17], 700), 2), (random([1, 64, 64], 900), 1)]
+        {
             for tolerance in [1e-2, 1e-6] {
                 let nufft = Nufft::new(&device, &trajectory, coils, tolerance).unwrap();
                 let (x, y) = (HostArray::noise(nufft.domain(), 1), HostArray::noise(nufft.range(), 2));

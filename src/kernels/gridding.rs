@@ -170,7 +170,9 @@ impl Gridding {
             start += run.len();
         }
         // The longest first, so that no thread begins it when the others end.
-        colours.iter_mut().for_each(|tiles: &mut Vec<Range<usize>>| tiles.sort_by_key(|tile| (usize::MAX - tile.len(), tile.start)));
+        colours
+            .iter_mut()
+            .for_each(|tiles: &mut Vec<Range<usize>>| tiles.sort_by_key(|tile| (usize::MAX - tile.len(), tile.start)));
         let order: Vec<u32> = keys.into_iter().map(|(_, index)| index).collect();
         let stride = Self::stride(shape, width);
         let mut weights = vec![0.0; samples * stride];

@@ -173,11 +173,12 @@ pub(super) fn choose(matrix: [usize; 3], samples: usize, tolerance: f64) -> Resu
                 }
                 let fine = smooth(((oversampling * length as f64).ceil() as usize).max(2 * width));
                 let key = (length, fine, width);
-                let (window, errors) = known.iter().find(|entry| entry.0 == key).map(|entry| entry.1).unwrap_or_else(|| {
-                    let found = best(width, fine as f64 / length as f64, &nodes);
-                    known.push((key, found));
-                    found
-                });
+                let (window, errors) =
+                    known.iter().find(|entry| entry.0 == key).map(|entry| entry.1).unwrap_or_else(|| {
+                        let found = best(width, fine as f64 / length as f64, &nodes);
+                        known.push((key, found));
+                        found
+                    });
                 folded = folded.hypot(errors[0]);
                 amplified *= errors[1];
                 Axis { length, fine, window }

@@ -3,11 +3,7 @@
 use ndarray::{Array3, Array4, Axis};
 use num_complex::Complex32;
 
-use super::{
-    MrOptions, MrReconstruction,
-    encoding::Encoded,
-    prepare::{Prepared, prepare},
-};
+use super::{MrOptions, MrReconstruction, encoding::Encoded, prepare::prepare};
 use crate::{
     device::Device,
     error::{Error, Result},
