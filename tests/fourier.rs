@@ -93,7 +93,8 @@ impl Devices {
             for device in [device.clone(), device.clone().with_binding_limit(limit)] {
                 let error = worst_error(&device, batch, extents, axes, centred);
                 let limit = device.binding_limit();
-                let case = format!("{batch} × {extents:?} along {axes:?}, centred: {centred}, on {name}, slabs of {limit}");
+                let case =
+                    format!("{batch} × {extents:?} along {axes:?}, centred: {centred}, on {name}, slabs of {limit}");
                 assert!(error < ERROR, "{case}: {error:e}");
             }
         }
