@@ -3,11 +3,15 @@
 pub mod axis_layout;
 pub(crate) mod fft_lanes;
 pub(crate) mod fft_plan;
+mod combination;
+pub(crate) mod fine_grid;
 mod footprint;
-mod lanes;
+pub(crate) mod gridding;
+pub(crate) mod lanes;
 pub mod part;
 
 pub use axis_layout::AxisLayout;
+pub(crate) use combination::{combine, soften};
 pub use footprint::MATRIX;
 pub use part::Part;
 
@@ -38,6 +42,8 @@ kernels! {
     backproject_fan::BackprojectFan,
     backproject_parallel::BackprojectParallel,
     blend::Blend,
+    coil_combine::CoilCombine,
+    coil_expand::CoilExpand,
     chirp::Chirp,
     crop_lines::CropLines,
     dot::Dot,
@@ -56,8 +62,10 @@ kernels! {
     multiply_lines::MultiplyLines,
     neighbours::Neighbours,
     pad_lines::PadLines,
+    periodic_filter::PeriodicFilter,
     primal_step::PrimalStep,
     quotient::Quotient,
+    sample_lines::SampleLines,
     shrink_dual::ShrinkDual,
     soft_threshold::SoftThreshold,
     sum::Sum,
