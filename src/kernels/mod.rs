@@ -1,9 +1,9 @@
 //! The kernels: each one computation, as `NAME.rs` here and `NAME.wgsl` in `shaders/`.
 
 pub mod axis_layout;
+mod combination;
 pub(crate) mod fft_lanes;
 pub(crate) mod fft_plan;
-mod combination;
 pub(crate) mod fine_grid;
 mod footprint;
 pub(crate) mod gridding;
