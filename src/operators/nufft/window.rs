@@ -138,7 +138,7 @@ fn best(width: usize, oversampling: f64, nodes: &[[f64; 2]]) -> (Window, [f64; 2
 }
 
 /// The least product of 2, 3, 5 and 7 that is no less, even beyond 16: FFTs of it are fast.
-fn smooth(least: usize) -> usize {
+pub(super) fn smooth(least: usize) -> usize {
     let is_smooth = |mut n: usize| {
         for prime in [2, 3, 5, 7] {
             while n.is_multiple_of(prime) {
