@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// c, by trial on heads and phantoms, R = 4 and 5.
-const FACTOR: f64 = 1.0;
+const FACTOR: f64 = 0.65;
 /// Σ σ‖K‖² over λ/rms(x): then primal and dual variables come to rest at the same pace.
 const BALANCE: f64 = 25.0;
 /// Over-relaxation, for 1/τ = L + Σ σ‖K‖².
