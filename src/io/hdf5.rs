@@ -9,10 +9,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hdf5_pure::{AttrValue, DType, Dataset, Datatype, DatatypeByteOrder, File, FileBuilder, Group};
+use hdf5_pure::{AttrValue, DType, Dataset, Datatype, DatatypeByteOrder, File, FileBuilder, Group, VlenStringReadOptions};
 use num_complex::Complex32;
 
 use super::{
+    global_heap::Heap,
+    ismrmrd, ismrmrd_write,
     mr::Mr,
     Content, Format, Recording, WriteOptions, bare_image, bare_recording,
     description::{quantity_name, quantity_of, unit_of},
@@ -22,7 +24,7 @@ use super::{
     place::{Place, listed, unfolded_limit},
     three_dimensional,
 };
-use crate::{error::Result, geometry::Grid, image::Image};
+use crate::{error::Result, geometry::Grid, image::Image, scan::KSpace};
 
 const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
 const IMAGE: &str = "image/values";
@@ -39,16 +41,28 @@ pub(super) const FORMAT: Format = Format {
     read_recording: Some(read_recording),
     write_image: Some(write_image),
     write_recording: Some(dxchange::write),
-    mr: Mr::NONE,
+    mr: Mr {
+        complex: None,
+        read_image: None,
+        read_kspace: Some(read_kspace),
+        write_image: None,
+        write_kspace: Some(ismrmrd_write::write),
+    },
 };
 
 /// Whether the file is laid out as a scan, as an image, or otherwise.
 pub(super) fn content(place: &Place) -> Result<Content> {
     let store = Store::open(place)?;
     let holds = |path: &str| place.inner.is_none() && store.dataset(path).is_some();
+    let complex = |path: &str| store.dataset(path).and_then(|data| data.datatype().ok()).is_some_and(|kind| Pair::of(&kind).is_some());
+    if place.inner.is_none() && ismrmrd::group(&store).is_some() {
+        return Ok(Content::KSpace);
+    }
     Ok(match (holds(dxchange::DATA), holds(IMAGE)) {
         (true, _) => Content::Scan,
         (_, true) => Content::Image,
+        // Where the array has yet to be named, nothing is known of it.
+        _ if place.inner.clone().or_else(|| store.default_array().ok()).is_some_and(|path| complex(&path)) => Content::KSpace,
         _ => Content::Numbers,
     })
 }
@@ -116,6 +130,28 @@ impl<'a> Store<'a> {
             _ => return Err(wrong("not numbers".into())),
         };
         Ok(if self.matlab { values.reversed_axes() } else { values })
+    }
+
+    /// The groups in the file's root.
+    pub(super) fn groups(&self) -> Vec<String> {
+        self.file.root().groups().unwrap_or_default()
+    }
+
+    /// The text in the dataset at `path`.
+    pub(super) fn text(&self, path: &str) -> Option<String> {
+        let data = self.dataset(path)?;
+        let length = self.place.length().ok()?;
+        let limit = VlenStringReadOptions::new().with_max_elements(1).with_max_payload_bytes(usize::try_from(length).ok()?);
+        match data.dtype().ok()? {
+            DType::VariableLengthString => data.read_vlen_strings(limit).ok()?.into_iter().next(),
+            _ if data.element_size().ok()? <= length => data.read_string().ok()?.into_iter().next(),
+            _ => None,
+        }
+    }
+
+    /// What lies outside the datasets.
+    pub(super) fn heap(&self, place: &Place) -> Result<Heap> {
+        Ok(Heap::new(place.open()?, place.length()?, self.file.superblock().base_address.get()))
     }
 
     /// An attribute of the dataset at `path` as text.
@@ -260,6 +296,15 @@ fn read(place: &Place) -> Result<Values> {
     // The place's own name would be said twice in a message.
     let outer = Place { path: PathBuf::from(&place.path), inner: None };
     Store { place: &outer, ..store }.values(&path)
+}
+
+/// k-space that describes itself; a dataset that is named is a bare array.
+fn read_kspace(place: &Place) -> Result<Option<KSpace>> {
+    if place.inner.is_some() {
+        return Ok(None);
+    }
+    let store = Store::open(place)?;
+    ismrmrd::read(place, &store)
 }
 
 fn read_recording(place: &Place) -> Result<Recording> {

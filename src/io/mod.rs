@@ -11,6 +11,10 @@
 mod description;
 mod dicom_ct;
 mod dxchange;
+mod global_heap;
+mod ismrmrd;
+mod ismrmrd_header;
+mod ismrmrd_write;
 mod kspace_layout;
 mod mr;
 mod numbers;
