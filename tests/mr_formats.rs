@@ -7,7 +7,7 @@ use std::{
     sync::LazyLock,
 };
 
-use ndarray::{Array4, Array5, ArrayD, Axis, IxDyn, s};
+use ndarray::{Array5, ArrayD, Axis, IxDyn, s};
 use num_complex::Complex32;
 use proptest::prelude::*;
 use rushlight::{
@@ -195,7 +195,10 @@ fn a_cfl_has_barts_dimensions() {
     // Slice 1, echo 0, coil 1, y 1, x 2 of BART's: 1 + 2 + 3·1 + 6·1 + 12·0 + 24·1.
     assert_eq!(scan.samples[[2, 1, 0, 1, 2]], Complex32::from(36.0));
     // The read-out gone: the second phase encoding takes its place.
-    assert_eq!(io::read_kspace(cfl(&dir, "b", &[1, 4, 3, 2]), None).unwrap().samples.dim(), (1, 2, 1, 4, 3));
+    let flat = io::read_kspace(cfl(&dir, "b", &[1, 4, 3, 2]), None).unwrap();
+    assert_eq!(flat.samples.dim(), (1, 2, 1, 4, 3));
+    // Coil 1, phase encodings 2 and 1 of BART's: 1 + 2 + 4·1 + 12·1.
+    assert_eq!(flat.samples[[0, 1, 0, 2, 1]], Complex32::from(19.0));
     assert_eq!(io::read_kspace(cfl(&dir, "c", &[2, 4, 3, 2]), None).unwrap().samples.dim(), (1, 2, 3, 4, 2));
     let maps = message(io::read_kspace(cfl(&dir, "d", &[2, 4, 3, 2, 2]), None));
     assert!(maps.contains("dimension 4"), "{maps}");
@@ -487,5 +490,375 @@ with h5py.File('odd.h5', 'w') as f: f['dataset/xml'] = 'x'; f['dataset/data'] = 
     ] {
         let refused = message(read(name));
         assert!(refused.contains(reason), "{name}: {refused}");
+    }
+}
+
+// ---- fastMRI, MATLAB, BART, NumPy, h5py ----------------------------------------------------------------------------
+
+#[test]
+fn fastmri_slices_lose_their_oversampling_and_keep_their_columns() {
+    let dir = tempdir().unwrap();
+    let program = format!(
+        "{WRITER}
+image = np.zeros((3, 2, 32, 8), np.complex64); image[:, :, 8:24] = noise(3, 2, 16, 8)
+ft = lambda a: np.fft.fftshift(np.fft.fft2(np.fft.ifftshift(a, axes=(-2, -1)), norm='ortho'), axes=(-2, -1)).astype('c8')
+np.save('truth.npy', ft(image[:, :, 8:24]))
+with h5py.File('a.h5', 'w') as f:
+    f['kspace'] = ft(image); f['ismrmrd_header'] = header(32, 8, 400, 16, 4).decode(); f['mask'] = np.arange(8) % 3 != 1
+    f.attrs['patient_id'] = 'DOE'
+with h5py.File('single.h5', 'w') as f:
+    f['kspace'] = ft(image)[:, 0]; f['ismrmrd_header'] = header(32, 8, 400, 16, 4).decode()
+"
+    );
+    if python(dir.path(), &program).is_none() {
+        return;
+    }
+    assert_eq!(io::content(dir.path().join("a.h5")).unwrap(), Content::KSpace);
+    let scan = io::read_kspace(dir.path().join("a.h5"), None).unwrap();
+    assert!(!format!("{scan:?}").contains("DOE"));
+    assert_eq!((scan.samples.dim(), &scan.axes[..]), ((3, 2, 1, 16, 8), &[(FrameAxis::Slice, 3)][..]));
+    let Encoding::Cartesian(masks) = &scan.encoding else { panic!("not Cartesian") };
+    assert_eq!(masks[..], [Mask { shape: [1, 16, 8], sampled: (0..128).map(|i| i % 8 % 3 != 1).collect() }]);
+    let truth = io::read_complex(dir.path().join("truth.npy")).unwrap();
+    for ((frame, coil, _, y, x), value) in scan.samples.indexed_iter() {
+        let expect = if x % 3 == 1 { Complex32::ZERO } else { truth[[frame, coil, y, x]] };
+        assert!((value - expect).norm() < 2e-6, "{value} is not {expect}");
+    }
+    assert_eq!(scan.grid.voxel(), [5.0, 12.5, 25.0]);
+    assert_eq!(io::read_kspace(dir.path().join("single.h5"), None).unwrap().samples.dim(), (3, 1, 1, 16, 8));
+    // A dataset that is named is a bare array.
+    let bare = io::read_kspace(dir.path().join("a.h5:/kspace"), Some(&layout("slice,coil,y,x"))).unwrap();
+    assert_eq!(bare.samples.dim(), (3, 2, 1, 32, 8));
+}
+
+#[test]
+fn complex_arrays_of_numpy_h5py_scipy_and_matlab_are_read() {
+    let dir = tempdir().unwrap();
+    let program = "
+import numpy as np, h5py, scipy.io
+a = (np.arange(24).reshape(2, 3, 4) * (1 - 2j) / 8)
+np.savez_compressed('a.npz', a=a, note='text'); np.savez('c8.npz', a=a.astype('c8'))
+scipy.io.savemat('v5.mat', {'s': {'a': a}}, do_compression=True); scipy.io.savemat('small.mat', {'a': a.astype('c8')})
+for kind in ('<c8', '>c8', '<c16', '>c16'):
+    with h5py.File(kind[1:] + ('l' if kind[0] == '<' else 'b') + '.h5', 'w') as f: f.create_dataset('x/a', data=a.astype(kind), chunks=(1, 2, 3), compression='gzip')
+with h5py.File('m73.mat', 'w', userblock_size=512) as f:
+    f['a'] = np.array(a.T, dtype='c16').view([('real', 'f8'), ('imag', 'f8')])
+b = bytearray(open('m73.mat', 'rb').read()); b[:10] = b'MATLAB 7.3'; open('m73.mat', 'wb').write(b)
+";
+    if python(dir.path(), program).is_none() {
+        return;
+    }
+    let expect = ArrayD::from_shape_fn(IxDyn(&[2, 3, 4]), |i| {
+        Complex32::new(1.0, -2.0) * ((i[0] * 12 + i[1] * 4 + i[2]) as f32 / 8.0)
+    });
+    for name in [
+        "a.npz:/a",
+        "c8.npz",
+        "v5.mat:/s/a",
+        "v5.mat",
+        "small.mat",
+        "c8l.h5",
+        "c8b.h5",
+        "c16l.h5",
+        "c16b.h5:/x/a",
+        "m73.mat",
+    ] {
+        assert_eq!(io::read_complex(dir.path().join(name)).unwrap(), expect, "{name}");
+        assert_eq!(io::content(dir.path().join(name)).unwrap(), Content::KSpace, "{name}");
+        assert!(message(io::read_array(dir.path().join(name))).contains("complex"), "{name}");
+    }
+    for name in ["small.mat", "m73.mat"] {
+        assert!(message(io::read_kspace(dir.path().join(name), None)).contains("--axes y,x,coil"), "{name}");
+        let scan = io::read_kspace(dir.path().join(name), Some(&layout("y,x,slice"))).unwrap();
+        assert_eq!(scan.samples.dim(), (4, 1, 1, 2, 3));
+        assert_eq!(scan.samples[[3, 0, 0, 1, 2]], expect[[1, 2, 3]]);
+    }
+}
+
+#[test]
+fn bart_reads_our_cfl_and_we_its_own() {
+    let dir = tempdir().unwrap();
+    let scan = KSpace::cartesian(samples([1, 3, 1, 4, 6])).unwrap();
+    io::write_kspace(dir.path().join("ours.cfl"), &scan, &WriteOptions::default()).unwrap();
+    let bart = |arguments: &[&str]| {
+        let run = Command::new("bart").args(arguments).current_dir(dir.path()).output();
+        let Ok(run) = run else {
+            println!("skipped: no bart");
+            return false;
+        };
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        true
+    };
+    // Coil 1 of ours, and a phantom of BART's with 4 coils.
+    if !(bart(&["slice", "3", "1", "ours", "coil"]) && bart(&["phantom", "-k", "-s", "4", "-x", "12", "theirs"])) {
+        return;
+    }
+    let coil = io::read_kspace(dir.path().join("coil.hdr"), None).unwrap();
+    assert_eq!(coil.samples.index_axis(Axis(1), 0), scan.samples.index_axis(Axis(1), 1));
+    let theirs = io::read_kspace(dir.path().join("theirs.cfl"), None).unwrap();
+    assert_eq!(theirs.samples.dim(), (1, 4, 1, 12, 12));
+    bart(&["traj", "-r", "-x", "16", "-y", "3", "spokes"]);
+    let spokes = io::read_trajectory(dir.path().join("spokes.cfl"), [1, 16, 16], TrajectoryUnit::default()).unwrap();
+    assert_eq!(spokes.points.len(), 48);
+    assert!(spokes.points.iter().flatten().fold(0.0_f32, |far, k| far.max(k.abs())) > 7.0);
+}
+
+// ---- images out ----------------------------------------------------------------------------------------------------
+
+#[test]
+fn complex_images_come_back_whole_or_in_part() {
+    let dir = tempdir().unwrap();
+    for (number, shape) in [[1, 1, 3, 4], [1, 2, 3, 4], [5, 2, 3, 4], [5, 1, 3, 4]].into_iter().enumerate() {
+        let image = image(shape);
+        for name in ["a.npy", "a.cfl", "a.h5", "a.nii", "a.nii.gz"] {
+            for part in [Part::Complex, Part::Magnitude, Part::Phase] {
+                let path = dir.path().join(format!("{number}{part:?}{name}"));
+                let written = io::write_complex(&path, &image, part, &WriteOptions::default()).unwrap();
+                assert_eq!(written.remark, None, "{name}");
+                if shape == [5, 1, 3, 4] && matches!(name, "a.npy" | "a.cfl") {
+                    continue;
+                }
+                let read = io::read_complex_image(&path).unwrap();
+                let expect = image.values.mapv(|value| match part {
+                    Part::Complex => value,
+                    Part::Magnitude => value.norm().into(),
+                    Part::Phase => value.arg().into(),
+                });
+                assert_eq!(read.values, expect, "{name} {part:?}");
+                if name.starts_with("a.h5") || name.starts_with("a.nii") {
+                    assert_grid(&read.grid, &image.grid);
+                    assert_eq!(read.unit, image.unit);
+                    assert_eq!(io::content(&path).unwrap(), Content::Image);
+                }
+                if part == Part::Phase && number == 1 && !name.ends_with("cfl") {
+                    assert_eq!(io::read_image(&path).unwrap().values, expect.index_axis(Axis(0), 0).mapv(|v| v.re));
+                }
+            }
+        }
+    }
+    assert_eq!(io::read_complex(dir.path().join("0Complexa.npy")).unwrap().shape(), [3, 4]);
+    assert_eq!(io::read_complex(dir.path().join("3Complexa.npy")).unwrap().shape(), [5, 3, 4]);
+}
+
+#[test]
+fn formats_without_complex_numbers_take_the_magnitude_and_say_so() {
+    let dir = tempdir().unwrap();
+    let image = image([1, 1, 3, 4]);
+    for name in ["a.tif", "a.png", "a.dcm"] {
+        let written =
+            io::write_complex(dir.path().join(name), &image, Part::Complex, &WriteOptions::default()).unwrap();
+        let remark = written.remark.unwrap();
+        assert!(remark.contains("magnitude"), "{remark}");
+        let phase = dir.path().join(format!("phase-{name}"));
+        let written = io::write_complex(&phase, &image, Part::Phase, &WriteOptions::default()).unwrap();
+        assert!(!written.remark.unwrap_or_default().contains("magnitude"));
+    }
+    let read = io::read_image(dir.path().join("a.dcm")).unwrap();
+    assert_eq!(read.quantity, Quantity::Signal);
+    assert_grid(&read.grid, &image.grid);
+    for (a, b) in read.values.iter().zip(&image.values) {
+        assert!((a - b.norm()).abs() < 1e-4, "{a} is not {b}");
+    }
+    let phase = io::read_image(dir.path().join("phase-a.tif")).unwrap();
+    assert_eq!((phase.quantity, phase.values[[0, 2, 3]]), (Quantity::Phase, image.values[[0, 0, 2, 3]].arg()));
+    let frames = io::write_complex(
+        dir.path().join("f.dcm"),
+        &self::image([2, 2, 3, 4]),
+        Part::Magnitude,
+        &WriteOptions::default(),
+    );
+    let names: Vec<_> =
+        frames.unwrap().paths.iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
+    assert_eq!(names, ["f-0001-0001.dcm", "f-0001-0002.dcm", "f-0002-0001.dcm", "f-0002-0002.dcm"]);
+}
+
+#[test]
+fn nibabel_and_numpy_see_our_complex_image() {
+    let dir = tempdir().unwrap();
+    let image = image([5, 2, 3, 4]);
+    for name in ["a.nii.gz", "a.npy", "a.h5"] {
+        io::write_complex(dir.path().join(name), &image, Part::Complex, &WriteOptions::default()).unwrap();
+    }
+    let program = "
+import nibabel, numpy as np, h5py
+n = nibabel.load('a.nii.gz'); d = np.asarray(n.dataobj); a = np.load('a.npy'); h = h5py.File('a.h5')['image/values'][()]
+print(n.shape, n.get_data_dtype(), (d == a.T).all(), a.dtype, (h == a).all(), [float(v) for v in n.affine[:3, 3]], a[4, 1, 2, 3])
+";
+    let Some(seen) = python(dir.path(), program) else { return };
+    let [x, y, z] = image.grid.first;
+    let value = image.values[[4, 1, 2, 3]];
+    let expect =
+        format!("(4, 3, 2, 5) complex64 True complex64 True [{:?}, {:?}, {z:?}] ({}{}j)", -x, -y, value.re, value.im);
+    assert_eq!(seen, expect);
+}
+
+#[test]
+fn dciodvfy_finds_no_error_in_mr_images() {
+    let dir = tempdir().unwrap();
+    for part in [Part::Magnitude, Part::Phase] {
+        let path = dir.path().join(format!("{part:?}.dcm"));
+        io::write_complex(&path, &image([1, 1, 5, 7]), part, &WriteOptions::default()).unwrap();
+        let Ok(run) = Command::new("dciodvfy").arg(&path).output() else {
+            println!("skipped: no dciodvfy (Debian's dicom3tools)");
+            return;
+        };
+        let said = String::from_utf8_lossy(&run.stderr);
+        assert!(said.contains("MRImage") && !said.contains("Error"), "{said}");
+    }
+}
+
+// ---- measured data -------------------------------------------------------------------------------------------------
+
+#[test]
+fn scanners_and_papers_k_space_is_read() {
+    let folder = std::env::var_os("RUSHLIGHT_DATA")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from)
+        .join("mr-kspace");
+    if !folder.is_dir() {
+        println!("skipped: no data");
+        return;
+    }
+    // One brain, once whole in BART's file and once undersampled in NumPy's.
+    let whole = io::read_kspace(folder.join("brain8ch_full.cfl"), None).unwrap();
+    let part = io::read_kspace(folder.join("sigpy_cartesian_ksp_undersampled.npy"), None).unwrap();
+    assert_eq!((whole.samples.dim(), part.samples.dim()), ((1, 8, 1, 230, 180), (1, 8, 1, 230, 180)));
+    let energy =
+        |scan: &KSpace, y: usize, x: usize| scan.samples.slice(s![0, .., 0, y, x]).mapv(|v| v.norm_sqr()).sum();
+    let middle = |scan: &KSpace| {
+        let all = points(230, 180).max_by(|a, b| energy(scan, a.0, a.1).total_cmp(&energy(scan, b.0, b.1))).unwrap();
+        [all.0.abs_diff(115), all.1.abs_diff(90)]
+    };
+    assert!(
+        middle(&whole).iter().chain(&middle(&part)).all(|off| *off <= 2),
+        "{:?} {:?}",
+        middle(&whole),
+        middle(&part)
+    );
+    let Encoding::Cartesian(masks) = &part.encoding else { panic!("not Cartesian") };
+    assert!((8.0..9.0).contains(&masks[0].acceleration()), "{}", masks[0].acceleration());
+    let low = folder.join("ulf_Figure_6A__0.055T__0.055T_FSE_kspace_postEMI.mat:/kspace");
+    assert!(message(io::read_kspace(&low, None)).contains("--axes"));
+    let low = io::read_kspace(&low, Some(&layout("y,x,slice"))).unwrap();
+    assert_eq!((low.samples.dim(), &low.axes[..]), ((4, 1, 1, 128, 126), &[(FrameAxis::Slice, 4)][..]));
+    let spiral = folder.join("spiral_8ch_phantom.mat");
+    let at = |name: &str| PathBuf::from(format!("{}:/{name}", spiral.display()));
+    let path = io::read_trajectory(at("k"), [1, 256, 256], TrajectoryUnit::CyclesPerVoxel).unwrap();
+    assert_eq!(path.points.len(), 1182 * 60);
+    let scan = io::read_samples(at("data"), path, None).unwrap();
+    // What was sampled is the same data, to a factor for all.
+    let ratio = |y: usize, x: usize| whole.samples[[0, 3, 0, y, x]] / part.samples[[0, 3, 0, y, x]];
+    for (y, x) in [(112, 88), (118, 93), (115, 86)] {
+        println!("{} {}", ratio(y, x), ratio(115, 90));
+    }
+    // The samples near k = 0 are the strongest.
+    let Encoding::Trajectory(paths) = &scan.encoding else { panic!("Cartesian") };
+    let strongest = (0..1182 * 60).max_by(|a, b| {
+        let energy = |i: usize| scan.samples.slice(s![0, .., 0, 0, i]).mapv(|v| v.norm_sqr()).sum();
+        energy(*a).total_cmp(&energy(*b))
+    });
+    let [x, y, _] = paths[0].points[strongest.unwrap()];
+    assert!(x.hypot(y) < 2.0, "{x} {y}");
+}
+
+fn points(rows: usize, columns: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..rows).flat_map(move |y| (0..columns).map(move |x| (y, x)))
+}
+
+// ---- broken files --------------------------------------------------------------------------------------------------
+
+#[test]
+fn broken_cfl_pairs_are_refused() {
+    let dir = tempdir().unwrap();
+    let path = cfl(&dir, "a", &[4, 4, 1, 2]);
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..200]).unwrap();
+    let refused = message(io::read_kspace(&path, None));
+    assert!(refused.contains("256 bytes, but there are 200: truncated"), "{refused}");
+    fs::write(&path, [&bytes[..], &[0; 8]].concat()).unwrap();
+    assert!(message(io::read_complex(&path)).contains("not the file"));
+    fs::remove_file(&path).unwrap();
+    assert!(message(io::read_complex(dir.path().join("a.hdr"))).contains(".cfl beside it"));
+    fs::write(&path, &bytes).unwrap();
+    for (header, reason) in [
+        ("# Dimensions\n", "no list of extents"),
+        ("# Dimensions\n4 x 1\n", "no list of extents"),
+        ("# Dimensions\n4 0 1\n", "no list of extents"),
+        ("# Dimensions\n4294967296 4294967296 4294967296\n", "memory"),
+        ("# Dimensions\n1000000 1000000 1\n", "truncated"),
+    ] {
+        put(&dir, "a.hdr", header);
+        let refused = message(io::read_complex(&path));
+        assert!(refused.contains(reason), "{header}: {refused}");
+    }
+}
+
+/// One small valid file of every kind; `.cfl` with its header.
+static SPECIMENS: LazyLock<Vec<(&str, Vec<u8>)>> = LazyLock::new(|| {
+    let dir = tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    io::write_kspace(at("scan.h5"), &full_scan(), &WriteOptions::default()).unwrap();
+    for name in ["a.npy", "a.h5", "a.nii", "a.nii.gz"] {
+        io::write_complex(at(name), &image([2, 2, 3, 4]), Part::Complex, &WriteOptions::default()).unwrap();
+    }
+    let names = ["scan.h5", "a.npy", "a.h5", "a.nii", "a.nii.gz"];
+    names.into_iter().map(|name| (name, fs::read(at(name)).unwrap())).collect()
+});
+
+/// Reads a file every way there is; any of them may refuse, in one line, but none may panic.
+fn read_every_way(bytes: &[u8]) {
+    let dir = tempdir().unwrap();
+    let path = put(&dir, "a", bytes);
+    let refusals = [
+        io::read_complex(&path).err(),
+        io::read_complex_image(&path).err(),
+        io::read_kspace(&path, None).err(),
+        io::read_kspace(&path, Some(&layout("set,z,y,x"))).err(),
+        io::read_trajectory(&path, [2, 3, 4], TrajectoryUnit::default()).err(),
+        io::content(&path).err(),
+    ];
+    for refusal in refusals.into_iter().flatten() {
+        assert!(!refusal.to_string().contains('\n'), "{refusal}");
+    }
+}
+
+#[test]
+fn every_truncation_is_refused_without_panic() {
+    for (name, bytes) in SPECIMENS.iter() {
+        read_every_way(bytes);
+        let step = (bytes.len() / 100).max(1);
+        for end in (0..bytes.len()).step_by(step) {
+            read_every_way(&bytes[..end]);
+        }
+        let dir = tempdir().unwrap();
+        let half = put(&dir, "half", &bytes[..bytes.len() / 2]);
+        assert!(io::read_kspace(&half, None).is_err(), "half of {name} was taken for a whole one");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn flipped_bytes_never_panic(kind in 0..5_usize, flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+        let mut bytes = SPECIMENS[kind].1.clone();
+        for (at, value) in flips {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        read_every_way(&bytes);
+    }
+
+    #[test]
+    fn headers_of_any_words_never_panic(words in prop::collection::vec("[<>/a-z0-9 ]{0,12}", 0..12)) {
+        let dir = tempdir().unwrap();
+        put(&dir, "a.hdr", format!("# Dimensions\n{}", words.concat()));
+        let path = put(&dir, "a.cfl", [0; 64]);
+        let _ = io::read_kspace(&path, None);
+        // The same words in place of an ISMRMRD header's, in the file itself.
+        let mut bytes = SPECIMENS[0].1.clone();
+        let at = bytes.windows(10).position(|window| window == b"<encoding>").unwrap();
+        let words = words.concat();
+        bytes[at..at + words.len()].copy_from_slice(words.as_bytes());
+        read_every_way(&bytes);
     }
 }

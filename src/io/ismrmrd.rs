@@ -34,7 +34,7 @@ use crate::{
 
 /// Bits of an acquisition's flags, counted from 1 (ismrmrd.h).
 const NOISE: u32 = 19;
-pub(super) const REVERSE: u32 = 22;
+const REVERSE: u32 = 22;
 /// Navigators, phase correction, feedback, dummies, surface coil correction, phase stabilisation.
 const OTHER: [u32; 8] = [23, 24, 26, 27, 28, 29, 30, 31];
 
@@ -365,19 +365,19 @@ fn on_grid(place: &Place, header: &Header, used: &[&Acquisition], frames: &Frame
 }
 
 /// Takes read-out oversampling away: to image space, crop, and back; orthonormal both ways.
-struct Crop {
+pub(super) struct Crop {
     from: usize,
     to: usize,
     planner: FftPlanner<f32>,
 }
 
 impl Crop {
-    fn new(from: usize, to: usize) -> Self {
+    pub(super) fn new(from: usize, to: usize) -> Self {
         Self { from, to, planner: FftPlanner::new() }
     }
 
     /// The cropped line; points of k-space whose neighbourhood was not measured (`count` samples from `first` were) stay 0.
-    fn line(&mut self, mut line: Vec<Complex32>, first: usize, count: usize) -> Vec<Complex32> {
+    pub(super) fn line(&mut self, mut line: Vec<Complex32>, first: usize, count: usize) -> Vec<Complex32> {
         let (from, to) = (self.from, self.to);
         if from == to {
             return line;

@@ -9,8 +9,9 @@
 //! it. Nothing that could name a patient is read, so nothing can be passed on.
 
 mod description;
-mod dicom_ct;
+mod dicom_write;
 mod dxchange;
+mod fastmri;
 mod global_heap;
 mod ismrmrd;
 mod ismrmrd_header;
