@@ -14,7 +14,8 @@ fn fourier(criterion: &mut Criterion) {
     for n in [128, 180, 230, 251, 256, 320, 384, 512] {
         for (name, axes) in [("x", &[X][..]), ("y", &[Y]), ("both", &[X, Y])] {
             let host = HostFourier::new([1, n, n], axes);
-            let (mut image, mut scratch) = (HostArray::noise(&[2 * n * n], 1).numbers::<f32>().to_vec(), host.scratch());
+            let (mut image, mut scratch) =
+                (HostArray::noise(&[2 * n * n], 1).numbers::<f32>().to_vec(), host.scratch());
             group.throughput(Throughput::Elements((n * n) as u64));
             group.bench_function(BenchmarkId::new(name, n), |bencher| {
                 bencher.iter(|| host.transform(Direction::Forward, &mut image, &mut scratch));

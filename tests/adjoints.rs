@@ -117,6 +117,7 @@ fn an_adjoint_of_the_wrong_scale_is_caught() {
         }
     }
     let device = Device::cpu();
-    let (mismatch, factor) = mismatch(&Twice(Fourier::new(&device, 1, [1, 3, 64], &[Axis::X]).unwrap(), device.clone()), &device);
+    let (mismatch, factor) =
+        mismatch(&Twice(Fourier::new(&device, 1, [1, 3, 64], &[Axis::X]).unwrap(), device.clone()), &device);
     assert!(mismatch > 1e-3 && (factor - 2.0).abs() < 1e-4, "{mismatch} {factor}");
 }

@@ -162,15 +162,19 @@ impl MrFlags {
         let array = io::read_array(path)?.mapv(f64::from);
         let shape = array.shape().to_vec();
         let matrix = array.into_dimensionality::<Ix2>().ok().filter(|matrix| matrix.dim() == (coils, coils));
-        matrix.ok_or_else(|| Error::file(path, format!("a covariance of shape {shape:?} for {coils} coils; [{coils}, {coils}] is needed")))
+        matrix.ok_or_else(|| {
+            Error::file(
+                path,
+                format!("a covariance of shape {shape:?} for {coils} coils; [{coils}, {coils}] is needed"),
+            )
+        })
     }
 
     fn noise_note(&self, level: f64, sigma: f64) -> Result<String> {
         let at_field = match self.field {
-            Some(field) => format!(
-                " at {REFERENCE_FIELD} T, so {:.2} dB at {field} T",
-                level + 20.0 * self.of_field()?.log10()
-            ),
+            Some(field) => {
+                format!(" at {REFERENCE_FIELD} T, so {:.2} dB at {field} T", level + 20.0 * self.of_field()?.log10())
+            }
             None => String::new(),
         };
         Ok(format!("{level} dB{at_field}: noise of {sigma:.5} RMS in a sample; a noise scan is kept beside"))

@@ -79,7 +79,7 @@ fn designs() -> String {
 pub fn matrix(text: &str) -> Result<[usize; 3]> {
     let extents: Option<Vec<usize>> = text.split(',').map(|part| part.trim().parse().ok()).collect();
     match extents.as_deref() {
-        Some(&[x, y]) if x * y > 0 => Ok([1, y, x]),
+        Some(&[x, y]) if x > 0 && y > 0 => Ok([1, y, x]),
         Some(&[x, y, z]) if x > 0 && y > 0 && z > 0 => Ok([z, y, x]),
         _ => Err(Error::Quantity { text: text.into(), expected: "a matrix in the order x,y or x,y,z, such as 256,192" }),
     }

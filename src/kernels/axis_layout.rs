@@ -71,8 +71,7 @@ impl AxisLayout {
     /// Image, row and column of every transform.
     pub fn all(&self) -> impl Iterator<Item = [usize; 3]> {
         let [images, rows, columns] = [self.images, self.rows, self.columns].map(|count| count as usize);
-        (0..images).flat_map(move |image| {
-            (0..rows).flat_map(move |row| (0..columns).map(move |column| [image, row, column]))
-        })
+        (0..images)
+            .flat_map(move |image| (0..rows).flat_map(move |row| (0..columns).map(move |column| [image, row, column])))
     }
 }

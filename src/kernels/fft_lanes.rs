@@ -113,7 +113,14 @@ impl FftLanes {
     ///
     /// # Safety
     /// The numbers of `from` and `into` must be there for this thread alone.
-    pub unsafe fn columns(&self, inverse: bool, (from, into): (Rows, Rows), count: usize, scale: f32, work: &mut [f32]) {
+    pub unsafe fn columns(
+        &self,
+        inverse: bool,
+        (from, into): (Rows, Rows),
+        count: usize,
+        scale: f32,
+        work: &mut [f32],
+    ) {
         let buffers = self.buffers(work);
         let lanes = self.lanes();
         // SAFETY: the caller's, and buffers as large as asked for.

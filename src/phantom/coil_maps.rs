@@ -164,7 +164,9 @@ mod tests {
 
     #[test]
     fn the_maps_have_unit_root_sum_of_squares_where_the_head_is() {
-        for (coils, shape) in [(1, [1, 64, 64]), (4, [1, 64, 64]), (8, [1, 64, 64]), (16, [1, 64, 64]), (8, [16, 64, 64])] {
+        for (coils, shape) in
+            [(1, [1, 64, 64]), (4, [1, 64, 64]), (8, [1, 64, 64]), (16, [1, 64, 64]), (8, [16, 64, 64])]
+        {
             let worst = deviation(coils, shape);
             assert!(worst < 0.01, "{coils} coils on {shape:?}: off by {worst}");
         }

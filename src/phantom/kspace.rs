@@ -171,7 +171,8 @@ impl<'a> Field<'a> {
                 let (coil, y) = (line / ny, line % ny);
                 let sampled = &mask.sampled[(z * ny + y) * nx..][..nx];
                 for (x, value) in row.iter_mut().enumerate().filter(|(x, _)| sampled[*x]) {
-                    *value = narrow(shifted(fine.view(), weights.row(coil).as_slice().unwrap_or(&[]), [y, x], [hy, hx]));
+                    *value =
+                        narrow(shifted(fine.view(), weights.row(coil).as_slice().unwrap_or(&[]), [y, x], [hy, hx]));
                 }
             };
             let lines: Vec<_> = slice.rows_mut().into_iter().enumerate().collect();

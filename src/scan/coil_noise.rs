@@ -88,7 +88,8 @@ impl CoilNoise {
                 [draws.normal() * scale, draws.normal() * scale]
             })
             .collect();
-        let mixed = |coil: usize, part: usize| (0..=coil).map(|j| factor[[coil, j]] * white[j][part]).sum::<f64>() as f32;
+        let mixed =
+            |coil: usize, part: usize| (0..=coil).map(|j| factor[[coil, j]] * white[j][part]).sum::<f64>() as f32;
         (0..coils).map(|coil| Complex32::new(mixed(coil, 0), mixed(coil, 1))).collect()
     }
 
@@ -129,7 +130,8 @@ impl CoilNoise {
                 for x in (0..nx).filter(|x| object([z, y, *x])) {
                     let s = |coil: usize| maps[[coil, z, y, x]];
                     let size: f64 = maps.slice(ndarray::s![.., z, y, x]).iter().map(|s| f64::from(s.norm_sqr())).sum();
-                    let own = covariance.indexed_iter().map(|((a, b), value)| value * f64::from((s(a).conj() * s(b)).re));
+                    let own =
+                        covariance.indexed_iter().map(|((a, b), value)| value * f64::from((s(a).conj() * s(b)).re));
                     sum += own.sum::<f64>() / size;
                     count += 1.0;
                 }
@@ -164,16 +166,24 @@ mod tests {
         let covariance = neighbours(coils, 0.5).unwrap();
         let mut scan = nothing(coils);
         CoilNoise { sigma: 3.0, covariance: covariance.clone(), seed: 2 }.apply(&mut scan).unwrap();
-        assert!(scan.samples.iter().take(1000).all(|value| *value == Complex32::ZERO), "noise where nothing was sampled");
+        assert!(
+            scan.samples.iter().take(1000).all(|value| *value == Complex32::ZERO),
+            "noise where nothing was sampled"
+        );
         let lines = scan.samples.into_shape_with_order((coils, 10_000)).unwrap();
-        for (samples, count) in [(lines.slice(ndarray::s![.., 1000..]).to_owned(), 9000.0), (scan.noise.unwrap(), 4096.0)] {
+        for (samples, count) in
+            [(lines.slice(ndarray::s![.., 1000..]).to_owned(), 9000.0), (scan.noise.unwrap(), 4096.0)]
+        {
             for a in 0..coils {
                 for b in 0..coils {
                     let product: Complex32 = samples.row(a).iter().zip(samples.row(b)).map(|(a, b)| a * b.conj()).sum();
                     let found = [product.re, product.im].map(|part| f64::from(part) / count / 9.0);
                     // The standard deviation of a covariance of unit variances is at most 1/√count in a part.
                     let five = 5.0 / f64::from(count as f32).sqrt();
-                    assert!((found[0] - covariance[[a, b]]).abs() < five && found[1].abs() < five, "{a} {b}: {found:?}");
+                    assert!(
+                        (found[0] - covariance[[a, b]]).abs() < five && found[1].abs() < five,
+                        "{a} {b}: {found:?}"
+                    );
                 }
             }
         }

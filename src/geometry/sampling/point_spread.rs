@@ -7,7 +7,8 @@ use crate::geometry::Mask;
 
 /// The greatest |PSF| beside the peak, over the peak: 1 where an alias is as bright as the object, 0 at full sampling.
 pub fn peak_side_lobe(mask: &Mask) -> f64 {
-    let mut values: Vec<Complex32> = mask.sampled.iter().map(|&s| Complex32::new(f32::from(u8::from(s)), 0.0)).collect();
+    let mut values: Vec<Complex32> =
+        mask.sampled.iter().map(|&s| Complex32::new(f32::from(u8::from(s)), 0.0)).collect();
     let mut planner = FftPlanner::new();
     let mut stride = 1;
     for extent in mask.shape.into_iter().rev() {

@@ -91,7 +91,14 @@ impl Passes {
 
     /// From one end to the other by way of the working arrays, where numbers stand as in `between`; a single pass in place
     /// takes a copy more, since no pass reads what it writes.
-    fn run(&self, slots: &mut Slots, from: (Slot, AxisLayout), into: AxisLayout, between: AxisLayout, factors: [f32; 2]) {
+    fn run(
+        &self,
+        slots: &mut Slots,
+        from: (Slot, AxisLayout),
+        into: AxisLayout,
+        between: AxisLayout,
+        factors: [f32; 2],
+    ) {
         let [sign, scale] = factors;
         let hops = self.radices.len().max(if from.0 == Some(TARGET) { 2 } else { 1 });
         let (mut from, mut span) = (from, 1);
