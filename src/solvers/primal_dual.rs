@@ -11,13 +11,19 @@
 //! ([`Metric`]). A filter S that rises with frequency as the ramp does makes AᵀSA nearly a multiple of the identity, so
 //! that coarse and fine structures converge alike (a preconditioner as in Pock & Chambolle 2011; a filter as in FBP).
 
-use super::{Progress, Solver};
+use super::{
+    Progress, Solver,
+    watch::{Growth, Watch},
+};
 use crate::{
     device::{Array, Device, Element},
     error::Result,
     kernels::{GUARD, PrimalStep, ShrinkDual},
     monitor::Monitor,
-    operators::arithmetic::{add, add_columns},
+    operators::{
+        arithmetic::{add, add_columns},
+        scalars::Scalars,
+    },
     problem::{Fidelity, Metric, Problem, Term},
 };
 
@@ -50,7 +56,13 @@ pub struct PrimalDual {
     filtered: Vec<Array>,
     y: Array,
     duals: Vec<Dual>,
+    /// ‖A x̄ − b‖², looked at now and then, and whether it runs away.
+    square: Scalars,
+    growth: Growth,
 }
+
+/// ‖A x̄ − b‖² among the scalars.
+const SQUARE: usize = 1;
 
 /// A term ½μ‖x − a‖² beside the problem's, which the primal step takes in closed form.
 #[derive(Debug)]
@@ -72,7 +84,7 @@ impl PrimalDual {
     /// Starts from `start`, or from 0.
     ///
     /// # Errors
-    /// [`crate::Error::OutOfMemory`].
+    /// [`crate::Error::OutOfMemory`]. Iterations report [`crate::Error::Diverged`] where steps are too long.
     ///
     /// # Panics
     /// If the problem's shapes do not fit each other, or the start's.
@@ -88,6 +100,11 @@ impl PrimalDual {
         let dual =
             |term: &Term| Ok(Dual { p: zeros(term.operator.range())?, g: zeros(term.operator.range())?, step: 0.0 });
         let duals = problem.terms.iter().map(dual).collect::<Result<_>>()?;
+        let data = &problem.fidelity.data;
+        let mut square = Scalars::new(device, &[0.0], &[data])?;
+        square.dot(SQUARE, data, data);
+        // An empty image leaves ‖b‖²; on the way to the solution there may be some more for a while.
+        let growth = Growth::above("the residual's square", 2.0 * f64::from(square.read()?[SQUARE]));
         let mut solver = Self {
             device: device.clone(),
             anchor: None,
@@ -101,6 +118,8 @@ impl PrimalDual {
             y: zeros(range)?,
             x,
             duals,
+            square,
+            growth,
             problem,
         };
         let metric = std::mem::replace(&mut solver.problem.fidelity.metric, Metric::Scalar(0.0));
@@ -193,6 +212,10 @@ impl PrimalDual {
         let Fidelity { operator, data, metric } = &self.problem.fidelity;
         operator.forward(&self.bar, &mut self.projected)?;
         add(&self.device, -1.0, data, &mut self.projected);
+        if Watch::is_due(self.iteration) {
+            self.square.dot(SQUARE, &self.projected, &self.projected);
+            self.growth.check(self.iteration, f64::from(self.square.read()?[SQUARE]))?;
+        }
         let (relaxation, columns) = (self.steps.relaxation, data.line_len());
         match metric {
             Metric::Lines { gain, decay } => {
