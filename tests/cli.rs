@@ -835,8 +835,8 @@ fn strengths_photons_and_views_that_cannot_be() {
 fn counts_above_the_flat_field_or_none() {
     let folder = tempdir().unwrap();
     let at = folder.path();
-    let counts = sinogram(Beam::Parallel, &angles(0.0, 180.0), COLUMNS).iter().map(|p| 1000.0 * (-p).exp()).collect();
-    let counts: Vec<f32> = counts;
+    let integrals = sinogram(Beam::Parallel, &angles(0.0, 180.0), COLUMNS);
+    let counts: Vec<f32> = integrals.iter().map(|p| 1000.0 * (-p).exp()).collect();
     write_sinogram(at, &counts);
     let mut few = counts.clone();
     few.iter_mut().step_by(COLUMNS).for_each(|count| *count *= 1.5);
@@ -860,8 +860,9 @@ fn ctrl_c_can_keep_the_image() {
     // Hours of work, but interrupted as soon as the first iterations are shown.
     let line = "recon scan.h5 --method sirt --size 96 --voxel 3mm --iterations 90000000 --on-interrupt save \
                 --callback-png . -o image.npy --json";
-    let child = command(at, line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command(at, line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     while !at.join("iteration-0020.png").exists() {
+        assert_eq!(child.try_wait().unwrap(), None, "it ended before it could be interrupted");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
