@@ -1,6 +1,7 @@
 //! An image: its numbers, where they are, what they mean, and how they came about.
 
-use ndarray::Array3;
+use ndarray::{Array3, Array4, Axis};
+use num_complex::Complex32;
 
 use crate::geometry::{Grid, LengthUnit};
 
@@ -14,6 +15,10 @@ pub enum Quantity {
         /// Attenuation of water, mm⁻¹, if it is known.
         mu_water: Option<f64>,
     },
+    /// Signal of magnetic resonance, in the scanner's arbitrary unit.
+    Signal,
+    /// Phase, in radians.
+    Phase,
     /// Numbers of unknown meaning, as a bare array file holds.
     Unknown,
 }
@@ -25,7 +30,8 @@ impl Quantity {
             Self::Attenuation(LengthUnit::Millimetre) => "mm⁻¹",
             Self::Attenuation(LengthUnit::Cell) => "cell⁻¹",
             Self::Hounsfield { .. } => "HU",
-            Self::Unknown => "arbitrary",
+            Self::Phase => "rad",
+            Self::Signal | Self::Unknown => "arbitrary",
         }
     }
 }
@@ -51,5 +57,46 @@ impl Image {
         self.values.mapv_inplace(|mu| (1000.0 * (f64::from(mu) / mu_water - 1.0)) as f32);
         self.quantity = Quantity::Hounsfield { mu_water: Some(mu_water) };
         self
+    }
+}
+
+/// What of a complex image is shown or written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    /// |x|.
+    Magnitude,
+    /// arg x, radians.
+    Phase,
+    /// x itself.
+    #[default]
+    Complex,
+}
+
+/// Complex values `[frame, z, y, x]` on a grid, as MR makes them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ComplexImage {
+    /// The values; frames are echoes, averages, points in time and the like.
+    pub values: Array4<Complex32>,
+    /// Where the voxels of a frame are.
+    pub grid: Grid,
+    /// What lengths of the grid are measured in.
+    pub unit: LengthUnit,
+    /// As [`Image::provenance`].
+    pub provenance: String,
+}
+
+impl ComplexImage {
+    /// One real image a frame: the magnitude, or the phase.
+    pub fn frames(&self, part: Part) -> Vec<Image> {
+        let real = |value: &Complex32| if part == Part::Phase { value.arg() } else { value.norm() };
+        let quantity = if part == Part::Phase { Quantity::Phase } else { Quantity::Signal };
+        let frame = |values: ndarray::ArrayView3<Complex32>| Image {
+            values: values.map(real),
+            grid: self.grid,
+            unit: self.unit,
+            quantity,
+            provenance: self.provenance.clone(),
+        };
+        self.values.axis_iter(Axis(0)).map(frame).collect()
     }
 }

@@ -47,6 +47,7 @@ pub mod operators;
 pub mod functionals;
 pub mod problem;
 
+pub mod calibration;
 pub mod image;
 pub mod regularisers;
 pub mod scan;

@@ -13,7 +13,7 @@ const FLOORS: [&[&str]; 9] = [
     &["kernels"],
     &["operators"],
     &["problem", "functionals"],
-    &["scan", "image", "solvers", "regularisers"],
+    &["scan", "image", "solvers", "regularisers", "calibration"],
     &["phantom", "recipes", "scanner", "io", "quality"],
     &["study"],
     &["cli", "main"],

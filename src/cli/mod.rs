@@ -5,6 +5,7 @@ mod geometry;
 mod grid;
 mod hardening;
 mod iterative;
+mod mr;
 mod object;
 mod output;
 mod report;

@@ -7,13 +7,19 @@
 pub mod circular;
 pub mod fan;
 pub mod grid;
+pub mod mask;
 pub mod parallel;
+pub mod sampling;
+pub mod trajectory;
 pub mod view;
 
 pub use circular::{Circular, Shape};
 pub use fan::Fan;
 pub use grid::Grid;
+pub use mask::Mask;
 pub use parallel::Parallel;
+pub use sampling::Sampling;
+pub use trajectory::Trajectory;
 pub use view::View;
 
 use crate::error::{Error, Result};

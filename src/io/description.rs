@@ -42,6 +42,8 @@ pub(super) fn quantity_name(quantity: Quantity) -> String {
         Quantity::Attenuation(unit) => format!("1/{}", unit.name()),
         Quantity::Hounsfield { mu_water: Some(mu) } => format!("HU {mu}"),
         Quantity::Hounsfield { mu_water: None } => "HU".into(),
+        Quantity::Signal => "signal".into(),
+        Quantity::Phase => "phase".into(),
         Quantity::Unknown => "unknown".into(),
     }
 }
@@ -52,6 +54,8 @@ pub(super) fn quantity_of(name: &str) -> Quantity {
         "1/mm" => Quantity::Attenuation(LengthUnit::Millimetre),
         "1/cell" => Quantity::Attenuation(LengthUnit::Cell),
         "HU" => Quantity::Hounsfield { mu_water: None },
+        "signal" => Quantity::Signal,
+        "phase" => Quantity::Phase,
         name => match name.strip_prefix("HU ").and_then(|mu| mu.trim().parse().ok()) {
             Some(mu) if f64::is_finite(mu) && mu > 0.0 => Quantity::Hounsfield { mu_water: Some(mu) },
             _ => Quantity::Unknown,

@@ -13,6 +13,7 @@ use dicom_pixeldata::PixelDecoder;
 use ndarray::{Array3, s};
 
 use super::{
+    mr::Mr,
     Format,
     description::understand,
     dicom_ct,
@@ -29,13 +30,14 @@ pub(super) const FORMAT: Format = Format {
     name: "dicom",
     extensions: &["dcm", "dicom"],
     about: "DICOM slices, one file or a folder with a series; written as CT images of 16 bits, numbered if several",
-    recognise: |head| head.get(128..132) == Some(b"DICM"),
+    recognise: |head, _| head.get(128..132) == Some(b"DICM"),
     folders: true,
     read: |place| read_image(place).map(|image| Values::F32(image.values.into_dyn())),
     read_image: Some(read_image),
     read_recording: None,
     write_image: Some(dicom_ct::write),
     write_recording: None,
+    mr: Mr::NONE,
 };
 
 /// One slice, and what decides whether others belong to it.

@@ -9,9 +9,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hdf5_pure::{AttrValue, DType, Dataset, File, FileBuilder, Group};
+use hdf5_pure::{AttrValue, DType, Dataset, Datatype, DatatypeByteOrder, File, FileBuilder, Group};
+use num_complex::Complex32;
 
 use super::{
+    mr::Mr,
     Content, Format, Recording, WriteOptions, bare_image, bare_recording,
     description::{quantity_name, quantity_of, unit_of},
     dxchange,
@@ -30,13 +32,14 @@ pub(super) const FORMAT: Format = Format {
     extensions: &["h5", "hdf5", "hdf", "nxs"],
     about: "HDF5: DXchange scans, images, any dataset as file.h5:/path; MATLAB 7.3 files",
     // A user block, as MATLAB writes it, puts the signature at byte 512.
-    recognise: |head| head.starts_with(SIGNATURE) || head.get(512..).is_some_and(|rest| rest.starts_with(SIGNATURE)),
+    recognise: |head, _| head.starts_with(SIGNATURE) || head.get(512..).is_some_and(|rest| rest.starts_with(SIGNATURE)),
     folders: false,
     read,
     read_image: Some(read_image),
     read_recording: Some(read_recording),
     write_image: Some(write_image),
     write_recording: Some(dxchange::write),
+    mr: Mr::NONE,
 };
 
 /// Whether the file is laid out as a scan, as an image, or otherwise.
@@ -104,7 +107,12 @@ impl<'a> Store<'a> {
             DType::F64 | DType::I32 | DType::U32 | DType::I64 | DType::U64 => {
                 Values::F64(shaped(data.read_f64().map_err(failed)?, &shape, false).map_err(array)?)
             }
-            DType::Compound(_) => return Err(wrong("complex numbers or records, where real numbers are needed".into())),
+            DType::Compound(_) => {
+                let pair = Pair::of(&data.datatype().map_err(failed)?)
+                    .ok_or_else(|| wrong("records, where numbers are needed".into()))?;
+                let bytes = data.read_raw().map_err(failed)?;
+                Values::Complex(shaped(pair.values(&bytes), &shape, false).map_err(array)?)
+            }
             _ => return Err(wrong("not numbers".into())),
         };
         Ok(if self.matlab { values.reversed_axes() } else { values })
@@ -147,7 +155,57 @@ impl Values {
         match self {
             Self::F32(array) => Self::F32(array.reversed_axes()),
             Self::F64(array) => Self::F64(array.reversed_axes()),
+            Self::Complex(array) => Self::Complex(array.reversed_axes()),
         }
+    }
+}
+
+/// A complex number as HDF5 files have it: a record of two floating-point numbers of one kind, `r` and `i` (h5py) or `real`
+/// and `imag` (MATLAB, ISMRMRD).
+struct Pair {
+    /// Bytes of a record.
+    size: usize,
+    /// Where real and imaginary part begin.
+    at: [usize; 2],
+    /// Bytes of one part.
+    width: usize,
+    big: bool,
+}
+
+impl Pair {
+    fn of(kind: &Datatype) -> Option<Self> {
+        let Datatype::Compound { size, members } = kind else { return None };
+        let [real, imaginary] = &members[..] else { return None };
+        let names = [real.name.as_str(), imaginary.name.as_str()];
+        if !matches!(names, ["r", "i"] | ["real", "imag"] | ["re", "im"]) || real.datatype != imaginary.datatype {
+            return None;
+        }
+        let Datatype::FloatingPoint { size: width @ (4 | 8), byte_order, .. } = real.datatype else { return None };
+        let big = match byte_order {
+            DatatypeByteOrder::LittleEndian => false,
+            DatatypeByteOrder::BigEndian => true,
+            _ => return None,
+        };
+        let (size, width) = (*size as usize, width as usize);
+        let at = [usize::try_from(real.byte_offset).ok()?, usize::try_from(imaginary.byte_offset).ok()?];
+        at.iter().all(|at| at.checked_add(width).is_some_and(|end| end <= size)).then_some(Self { size, at, width, big })
+    }
+
+    fn values(&self, bytes: &[u8]) -> Vec<Complex32> {
+        let part = |record: &[u8], at: usize| {
+            let mut bytes = [0; 8];
+            let number = &mut bytes[..self.width];
+            number.copy_from_slice(&record[at..at + self.width]);
+            if self.big {
+                number.reverse();
+            }
+            match self.width {
+                4 => f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]),
+                _ => f64::from_le_bytes(bytes) as f32,
+            }
+        };
+        let [real, imaginary] = self.at;
+        bytes.chunks_exact(self.size).map(|record| Complex32::new(part(record, real), part(record, imaginary))).collect()
     }
 }
 

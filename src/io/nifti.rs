@@ -13,6 +13,7 @@ use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use ndarray::Axis;
 
 use super::{
+    mr::Mr,
     Format, WriteOptions,
     description::{ascii, quantity_name, quantity_of},
     numbers::{Number, Values, count},
@@ -30,13 +31,14 @@ pub(super) const FORMAT: Format = Format {
     name: "nifti",
     extensions: &["nii", "nii.gz"],
     about: "NIfTI-1, .nii or .nii.gz; written as 32-bit float",
-    recognise,
+    recognise: |head, _| recognise(head),
     folders: false,
     read: |place| read_image(place).map(|image| Values::F32(image.values.into_dyn())),
     read_image: Some(read_image),
     read_recording: None,
     write_image: Some(write_image),
     write_recording: None,
+    mr: Mr::NONE,
 };
 
 const SIZE: usize = 348;

@@ -2,6 +2,7 @@
 
 pub mod bone;
 pub mod iteration;
+pub mod mr;
 pub mod options;
 
 mod classical;

@@ -6,6 +6,7 @@ pub mod counts;
 pub mod defects;
 mod double_wedge;
 pub mod hardening;
+pub mod kspace;
 mod median;
 pub mod noise;
 pub mod noise_level;
@@ -14,6 +15,7 @@ pub mod stripes;
 
 pub use bowtie::Bowtie;
 pub use counts::{Counts, Preparation, Prepared};
+pub use kspace::{Encoding, FrameAxis, KSpace};
 
 use ndarray::Array3;
 

@@ -9,7 +9,8 @@
 //!
 //! with P_λ the projection onto balls of radius λ, and G and H from a positive map S of the data's space
 //! ([`Metric`]). A filter S that rises with frequency as the ramp does makes AᵀSA nearly a multiple of the identity, so
-//! that coarse and fine structures converge alike (a preconditioner as in Pock & Chambolle 2011; a filter as in FBP).
+//! that coarse and fine structures converge alike (a preconditioner as in Pock & Chambolle 2011; a filter as in FBP). With
+//! [`Metric::Gradient`] it is the method of Condat (2013) and Vũ (2013): Aᴴ(Ax − b) stands in the place of Aᵀy.
 
 use super::{
     Progress, Solver,
@@ -27,7 +28,8 @@ use crate::{
     problem::{Fidelity, Metric, Problem, Term},
 };
 
-/// Step sizes. Convergence needs τ (‖AᵀSA‖ + Σ σ‖K‖²) ≤ 1.
+/// Step sizes. Convergence needs τ (‖AᵀSA‖ + Σ σ‖K‖²) ≤ 1; for [`Metric::Gradient`] with L = ‖AᴴA‖ and
+/// r = 1/τ − Σ σ‖K‖², r > L/2 and ρ < 2 − L/(2r).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Steps {
     /// τ.
@@ -147,7 +149,7 @@ impl PrimalDual {
                 .into_iter()
                 .map(|filter| self.device.zeros(&filter.filtered_shape(), Element::F32))
                 .collect::<Result<_>>()?,
-            Metric::Scalar(_) => vec![],
+            Metric::Scalar(_) | Metric::Gradient => vec![],
         };
         let share = steps.terms / self.duals.len().max(1) as f32;
         for (term, dual) in self.problem.terms.iter().zip(&mut self.duals) {
@@ -170,7 +172,14 @@ impl PrimalDual {
     }
 
     fn step(&mut self) -> Result<()> {
-        self.problem.fidelity.operator.adjoint(&self.y, &mut self.sum)?;
+        let Fidelity { operator, data, metric } = &self.problem.fidelity;
+        match metric {
+            Metric::Gradient => {
+                operator.forward(&self.x, &mut self.sum)?;
+                add(&self.device, -1.0, data, &mut self.sum);
+            }
+            _ => operator.adjoint(&self.y, &mut self.sum)?,
+        }
         for (term, dual) in self.problem.terms.iter().zip(&self.duals) {
             term.operator.adjoint(&dual.p, &mut self.part)?;
             add(&self.device, 1.0, &self.part, &mut self.sum);
@@ -210,6 +219,9 @@ impl PrimalDual {
 
     fn data(&mut self) -> Result<()> {
         let Fidelity { operator, data, metric } = &self.problem.fidelity;
+        if matches!(metric, Metric::Gradient) {
+            return Ok(());
+        }
         operator.forward(&self.bar, &mut self.projected)?;
         add(&self.device, -1.0, data, &mut self.projected);
         if Watch::is_due(self.iteration) {
@@ -230,6 +242,7 @@ impl PrimalDual {
                 add(&self.device, -1.0, &self.y, &mut self.projected);
                 add(&self.device, relaxation * gain, &self.projected, &mut self.y);
             }
+            Metric::Gradient => {}
         }
         Ok(())
     }

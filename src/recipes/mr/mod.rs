@@ -1,0 +1,60 @@
+//! Recipes for MR: what a user asks for by name. Each turns k-space into a complex image. A name that CT knows too means the
+//! same here, with the coils' encoding in the place of the rays.
+
+pub mod options;
+
+mod encoding;
+mod frames;
+mod prepare;
+mod variational;
+
+pub use options::MrOptions;
+
+use crate::{
+    device::Device,
+    error::{Error, Result},
+    image::ComplexImage,
+    monitor::Monitor,
+    scan::KSpace,
+};
+
+/// What a recipe made, and how.
+#[derive(Clone, Debug)]
+pub struct MrReconstruction {
+    /// The image, `[frame, z, y, x]`.
+    pub image: ComplexImage,
+    /// What was decided on the way, one sentence each, for the report.
+    pub notes: Vec<String>,
+}
+
+/// A way from k-space to an image.
+pub trait MrRecipe {
+    /// Reconstructs every frame of `scan`.
+    fn reconstruct(&self, scan: KSpace, device: &Device, monitor: &Monitor) -> Result<MrReconstruction>;
+}
+
+/// The one list: declares the modules and the names that `--method` takes for MR.
+macro_rules! mr_recipes {
+    ($($name:literal => $module:ident),* $(,)?) => {
+        $(pub mod $module;)*
+        /// Names of the recipes.
+        pub const ALL: &[&str] = &[$($name),*];
+
+        /// The recipe of that name.
+        ///
+        /// # Errors
+        /// [`Error::Option`] if there is none.
+        pub fn named(name: &str, options: &MrOptions) -> Result<Box<dyn MrRecipe>> {
+            match name {
+                $($name => Ok($module::recipe(options)),)*
+                _ => Err(Error::Option(format!("there is no method '{name}' for MR; there are {}", ALL.join(", ")))),
+            }
+        }
+    };
+}
+
+mr_recipes! {
+    "sense" => sense,
+    "tv" => tv,
+    "tgv" => tgv,
+}

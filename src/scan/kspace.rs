@@ -1,0 +1,155 @@
+//! An MR scan: samples of k-space, how they encode the image, and what each frame is.
+
+use ndarray::{Array2, Array5};
+use num_complex::Complex32;
+
+use crate::{
+    error::{Error, Result},
+    geometry::{Grid, LengthUnit, Mask, Trajectory},
+};
+
+/// Where the samples lie: one entry for all frames, or one a frame.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Encoding {
+    /// On the grid of the discrete Fourier transform.
+    Cartesian(Vec<Mask>),
+    /// Anywhere.
+    Trajectory(Vec<Trajectory>),
+}
+
+/// What tells the frames of a scan apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FrameAxis {
+    /// Slices that were excited one by one.
+    Slice,
+    /// Echoes or contrasts.
+    Contrast,
+    /// Repetitions of the same, to be averaged.
+    Average,
+    /// Phases of the heart.
+    Phase,
+    /// Points in time.
+    Repetition,
+    /// Anything else.
+    Set,
+}
+
+/// Samples of k-space. Transform e^(−2πi k·r), orthonormal, zero frequency at index N/2.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KSpace {
+    /// `[frame, coil, z, y, x]`, 0 where nothing was sampled; along a trajectory `[frame, coil, 1, 1, sample]`. An axis z of
+    /// more than one is a Fourier axis; slices excited one by one are frames.
+    pub samples: Array5<Complex32>,
+    /// Where the samples lie.
+    pub encoding: Encoding,
+    /// The image's grid: matrix, voxels, orientation.
+    pub grid: Grid,
+    /// What lengths of the grid are measured in; [`LengthUnit::Cell`] where the field of view is not known.
+    pub unit: LengthUnit,
+    /// What the frames are, slowest first; the product of the counts is the number of frames. Empty for a single one.
+    pub axes: Vec<(FrameAxis, usize)>,
+    /// Samples without signal, `[coil, sample]`, for whitening.
+    pub noise: Option<Array2<Complex32>>,
+}
+
+impl KSpace {
+    /// A Cartesian scan of one frame from `[frame, coil, z, y, x]` whose zeros were not sampled: a point counts as sampled if any
+    /// coil of any frame has a number there. Voxels of 1 cell.
+    ///
+    /// # Errors
+    /// [`Error::Scan`] as [`Self::check`].
+    pub fn cartesian(samples: Array5<Complex32>) -> Result<Self> {
+        let (frames, _, nz, ny, nx) = samples.dim();
+        let mut sampled = vec![false; nz * ny * nx];
+        for coil in samples.rows().into_iter().collect::<Vec<_>>().chunks(nz * ny) {
+            for (line, row) in coil.iter().enumerate() {
+                row.iter().enumerate().for_each(|(x, value)| sampled[line * nx + x] |= *value != Complex32::ZERO);
+            }
+        }
+        let scan = Self {
+            samples,
+            encoding: Encoding::Cartesian(vec![Mask { shape: [nz, ny, nx], sampled }]),
+            grid: Grid::centered([nz, ny, nx], [1.0; 3], [0.0; 3]),
+            unit: LengthUnit::Cell,
+            axes: if frames > 1 { vec![(FrameAxis::Set, frames)] } else { vec![] },
+            noise: None,
+        };
+        scan.check()?;
+        Ok(scan)
+    }
+
+    /// Frames.
+    pub fn frames(&self) -> usize {
+        self.samples.dim().0
+    }
+
+    /// Coils.
+    pub fn coils(&self) -> usize {
+        self.samples.dim().1
+    }
+
+    /// The image's extents along z, y, x.
+    pub fn matrix(&self) -> [usize; 3] {
+        self.grid.shape
+    }
+
+    /// Refuses parts that do not fit each other, samples that are not finite, and scans of nothing.
+    pub fn check(&self) -> Result<()> {
+        let (frames, coils, nz, ny, nx) = self.samples.dim();
+        let wrong = |what: String| Err(Error::Scan(what));
+        if self.samples.is_empty() {
+            return wrong(format!("k-space of {:?} [frame, coil, z, y, x] holds nothing", self.samples.shape()));
+        }
+        if let Some(index) = self.samples.iter().position(|value| !(value.re.is_finite() && value.im.is_finite())) {
+            return wrong(format!("k-space sample {index} (C order) is not a finite number"));
+        }
+        if self.samples.iter().all(|value| *value == Complex32::ZERO) {
+            return wrong("every k-space sample is 0: nothing was measured".into());
+        }
+        self.grid.check()?;
+        let entries = match &self.encoding {
+            Encoding::Cartesian(masks) => {
+                for mask in masks {
+                    mask.check()?;
+                    if mask.shape != [nz, ny, nx] || mask.shape != self.grid.shape {
+                        return wrong(format!(
+                            "a mask of {:?}, samples of {:?} and an image of {:?} (z, y, x): they must be alike",
+                            mask.shape,
+                            [nz, ny, nx],
+                            self.grid.shape
+                        ));
+                    }
+                }
+                masks.len()
+            }
+            Encoding::Trajectory(list) => {
+                for trajectory in list {
+                    trajectory.check()?;
+                    if [nz, ny, nx] != [1, 1, trajectory.points.len()] || trajectory.matrix != self.grid.shape {
+                        return wrong(format!(
+                            "{} samples a coil, {} points of a trajectory for a matrix of {:?}, an image of {:?}: they must agree",
+                            nz * ny * nx,
+                            trajectory.points.len(),
+                            trajectory.matrix,
+                            self.grid.shape
+                        ));
+                    }
+                }
+                list.len()
+            }
+        };
+        if entries != 1 && entries != frames {
+            return wrong(format!("{entries} samplings for {frames} frames; give one, or one a frame"));
+        }
+        let counted: usize = self.axes.iter().map(|(_, count)| count).product();
+        if counted != frames {
+            return wrong(format!("axes {:?} for {frames} frames", self.axes));
+        }
+        match &self.noise {
+            Some(noise) if noise.nrows() != coils => {
+                wrong(format!("the noise scan has {} coils, k-space {coils}", noise.nrows()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
