@@ -177,6 +177,7 @@ impl PrimalDual {
             Metric::Gradient => {
                 operator.forward(&self.x, &mut self.sum)?;
                 add(&self.device, -1.0, data, &mut self.sum);
+                watch((&mut self.square, &mut self.growth), self.iteration, &self.sum)?;
             }
             _ => operator.adjoint(&self.y, &mut self.sum)?,
         }
@@ -224,10 +225,7 @@ impl PrimalDual {
         }
         operator.forward(&self.bar, &mut self.projected)?;
         add(&self.device, -1.0, data, &mut self.projected);
-        if Watch::is_due(self.iteration) {
-            self.square.dot(SQUARE, &self.projected, &self.projected);
-            self.growth.check(self.iteration, f64::from(self.square.read()?[SQUARE]))?;
-        }
+        watch((&mut self.square, &mut self.growth), self.iteration, &self.projected)?;
         let (relaxation, columns) = (self.steps.relaxation, data.line_len());
         match metric {
             Metric::Lines { gain, decay } => {
@@ -246,6 +244,15 @@ impl PrimalDual {
         }
         Ok(())
     }
+}
+
+/// Looks now and then whether what is left of the data runs away.
+fn watch((square, growth): (&mut Scalars, &mut Growth), iteration: usize, rest: &Array) -> Result<()> {
+    if !Watch::is_due(iteration) {
+        return Ok(());
+    }
+    square.dot(SQUARE, rest, rest);
+    growth.check(iteration, f64::from(square.read()?[SQUARE]))
 }
 
 impl Dual {
