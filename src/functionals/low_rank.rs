@@ -50,9 +50,8 @@ impl LocallyLowRank {
     /// Shrinks the blocks' singular values in host memory, with the grid at a shift.
     fn shrink(&self, values: &mut [f32], threshold: f32, shift: [usize; 2]) {
         let [nz, ny, _] = self.matrix;
-        let bands: Vec<(usize, Vec<usize>)> = (0..nz)
-            .flat_map(|z| runs(ny, self.side, shift[0]).into_iter().map(move |rows| (z, rows)))
-            .collect();
+        let bands: Vec<(usize, Vec<usize>)> =
+            (0..nz).flat_map(|z| runs(ny, self.side, shift[0]).into_iter().map(move |rows| (z, rows))).collect();
         let read: &[f32] = values;
         let shrunk: Vec<Vec<f32>> =
             bands.par_iter().map(|(z, rows)| self.band(read, (*z, rows), threshold, shift[1])).collect();
@@ -76,9 +75,8 @@ impl LocallyLowRank {
             self.lines(z, rows).flat_map(|line| &values[line * 2 * nx..][..2 * nx]).copied().collect();
         for columns in runs(nx, self.side, shift) {
             let pixels = rows.len() * columns.len();
-            let place = |frame: usize, row: usize, part: usize, x: usize| {
-                ((frame * rows.len() + row) * 2 + part) * nx + x
-            };
+            let place =
+                |frame: usize, row: usize, part: usize, x: usize| ((frame * rows.len() + row) * 2 + part) * nx + x;
             let mut block = Block::new(pixels, self.frames);
             for (frame, numbers) in block.values.chunks_exact_mut(2 * pixels).enumerate() {
                 for (index, number) in numbers.iter_mut().enumerate() {
@@ -280,8 +278,7 @@ mod tests {
         }
         block.shrink(1.5);
         for (i, j) in (0..pixels).flat_map(|i| (0..frames).map(move |j| (i, j))) {
-            let found =
-                Complex32::new(block.values[2 * pixels * j + i], block.values[2 * pixels * j + pixels + i]);
+            let found = Complex32::new(block.values[2 * pixels * j + i], block.values[2 * pixels * j + pixels + i]);
             assert!((found - entry([1.5, 0.0], i, j)).norm() < 1e-5, "{i} {j}: {found}");
         }
     }

@@ -2,7 +2,8 @@
 //! may be regular or not: each pattern of sampled neighbours gets its own kernel.
 //!
 //! λ = STRENGTH·Nσ²·(E/E′ − 1), with Nσ² what noise adds to the Gram matrix, E and E′ the signal a sample carries in the calibration
-//! region and in what else was sampled: kernels that are calibrated where there is much signal are applied where there is little.
+//! region and as far from the centre as the missing one: kernels that are calibrated where there is much signal are applied
+//! where there is little.
 
 use std::{collections::BTreeSet, ops::Range};
 
@@ -29,8 +30,11 @@ const STRENGTH: f64 = 1.0;
 const REACH: usize = 2;
 const REACH_OF_VOLUMES: usize = 1;
 const MOST: usize = 6;
-/// Sampled neighbours, in planes across the read-out, that all but a few missing points should have.
+/// Sampled neighbours, in planes across the read-out, that all but a few missing points should have, and how many are used.
 const NEIGHBOURS: usize = 3;
+const NEAREST: usize = 6;
+/// Rings of k-space in which the signal is measured.
+const RINGS: usize = 32;
 /// Side of the calibration region at most, in a plane and in a volume.
 const CALIBRATION: [usize; 2] = [256, 32];
 
@@ -69,16 +73,22 @@ pub fn fill(samples: ArrayView4<Complex32>, mask: &Mask, options: &MrOptions) ->
     let calibration = calibration_data(samples.view(), &region);
     let grappa = Grappa::new(calibration.view(), reach.map(|reach| 2 * reach + 1))?;
     let patches: usize = (0..3).map(|axis| region[axis].len() - 2 * reach[axis]).product();
-    let contrast = contrast(&samples, mask, &region, grappa.noise / patches as f64);
-    let damping = options.strength.of(STRENGTH * grappa.noise * contrast);
-    let patterns: Vec<Pattern> = missing.par_iter().map(|point| pattern(mask, reach, *point)).collect();
-    let different: Vec<Pattern> = patterns.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
-    let kernels: Vec<Weights> = different.par_iter().map(|pattern| grappa.weights(*pattern, damping)).collect();
-    let kernel_of = |pattern: &Pattern| &kernels[different.binary_search(pattern).expect("one of them")];
+    let contrasts = contrasts(&samples, mask, &region, grappa.noise / patches as f64);
+    let order = order(mask, reach);
+    // A kernel is told by its pattern and by its damping's power of 2.
+    let key = |point: &[usize; 3]| {
+        let damping = options.strength.of(STRENGTH * grappa.noise * contrasts[ring(mask.shape, *point)]);
+        (nearest(pattern(mask, reach, *point), &order), damping.max(f64::MIN_POSITIVE).log2().round() as i32)
+    };
+    let keys: Vec<(Pattern, i32)> = missing.par_iter().map(key).collect();
+    let different: Vec<(Pattern, i32)> = keys.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let kernels: Vec<Weights> =
+        different.par_iter().map(|(pattern, power)| grappa.weights(*pattern, 2_f64.powi(*power))).collect();
+    let kernel_of = |key: &(Pattern, i32)| &kernels[different.binary_search(key).expect("one of them")];
     let found: Vec<Vec<Complex32>> = missing
         .par_iter()
-        .zip(&patterns)
-        .map(|(point, pattern)| estimate(&samples, reach, *point, kernel_of(pattern)))
+        .zip(&keys)
+        .map(|(point, key)| estimate(&samples, reach, *point, kernel_of(key)))
         .collect();
     let mut filled = samples;
     for ([z, y, x], values) in missing.iter().zip(&found) {
@@ -89,7 +99,7 @@ pub fn fill(samples: ArrayView4<Complex32>, mask: &Mask, options: &MrOptions) ->
     let [pz, py, px] = grappa.extents;
     let patch = if pz > 1 { format!("{px} × {py} × {pz}") } else { format!("{px} × {py}") };
     let note = format!(
-        "{} points of k-space filled by {} kernels of {patch} points from {} × {} × {} calibration points, damping {damping:.2e}",
+        "{} points of k-space filled by {} kernels of {patch} points from {} × {} × {} calibration points",
         missing.len(),
         different.len(),
         region[2].len(),
@@ -182,19 +192,57 @@ fn reach(mask: &Mask, missing: &[[usize; 3]], region: &[usize; 3]) -> [usize; 3]
     }
 }
 
-/// E/E′ − 1 of signal in the calibration region and in what else was sampled, 0 at least; `noise` is that of a sample.
-fn contrast(samples: &Array4<Complex32>, mask: &Mask, region: &[Range<usize>; 3], noise: f64) -> f64 {
-    let [_, ny, nx] = mask.shape;
-    // Energy and samples, within and without.
-    let mut sums = [(0.0, 0_usize); 2];
-    for ((_, z, y, x), value) in samples.indexed_iter().filter(|((_, z, y, x), _)| mask.sampled[(z * ny + y) * nx + x]) {
-        let within = [z, y, x].iter().zip(region).all(|(at, range)| range.contains(at));
-        let sum = &mut sums[usize::from(!within)];
-        *sum = (sum.0 + f64::from(value.norm_sqr()), sum.1 + 1);
+/// Points of a patch, the nearest to its centre first; none where every sampled neighbour is used, as along one axis.
+fn order(mask: &Mask, reach: [usize; 3]) -> Vec<usize> {
+    let along_one = (0..3).filter(|axis| mask.shape[*axis] > 1 && !mask.reads_out(*axis)).count() < 2;
+    if along_one {
+        return Vec::new();
     }
-    let [within, without] = sums.map(|(energy, count)| (energy / count.max(1) as f64 - noise).max(0.0));
-    // Signal far below the noise is not told from it anyway.
-    (within / without.max(0.01 * noise).max(f64::MIN_POSITIVE) - 1.0).clamp(0.0, 1e4)
+    let [ez, ey, ex] = reach.map(|reach| 2 * reach + 1);
+    let distance = |point: &usize| {
+        let place = [point / ex / ey, point / ex % ey, point % ex];
+        place.iter().zip(reach).map(|(at, reach)| at.abs_diff(reach).pow(2)).sum::<usize>()
+    };
+    let mut order: Vec<usize> = (0..ez * ey * ex).collect();
+    order.sort_by_key(|point| (distance(point), *point));
+    order
+}
+
+/// The pattern without its farther points, where there are enough near ones.
+fn nearest(pattern: Pattern, order: &[usize]) -> Pattern {
+    if order.is_empty() {
+        return pattern;
+    }
+    let sampled = order.iter().filter(|point| pattern >> **point & 1 == 1);
+    sampled.take(NEAREST).fold(0, |kept, point| kept | 1 << point)
+}
+
+/// The ring that a point of k-space lies in, by its distance from the centre.
+fn ring(shape: [usize; 3], point: [usize; 3]) -> usize {
+    let part = |axis: usize| (point[axis] as f64 - (shape[axis] / 2) as f64) / shape[axis] as f64;
+    let distance = (0..3).map(|axis| part(axis).powi(2)).sum::<f64>().sqrt();
+    ((2.0 * distance * RINGS as f64) as usize).min(RINGS - 1)
+}
+
+/// E/E′ − 1 of signal in the calibration region and in each ring, 0 at least; `noise` is that of a sample.
+fn contrasts(samples: &Array4<Complex32>, mask: &Mask, region: &[Range<usize>; 3], noise: f64) -> Vec<f64> {
+    let [_, ny, nx] = mask.shape;
+    // Energy and samples.
+    let mut within = (0.0, 0_usize);
+    let mut rings = [(0.0, 0_usize); RINGS];
+    for ((_, z, y, x), value) in samples.indexed_iter().filter(|((_, z, y, x), _)| mask.sampled[(z * ny + y) * nx + x]) {
+        let energy = f64::from(value.norm_sqr());
+        let ring = &mut rings[ring(mask.shape, [z, y, x])];
+        *ring = (ring.0 + energy, ring.1 + 1);
+        if [z, y, x].iter().zip(region).all(|(at, range)| range.contains(at)) {
+            within = (within.0 + energy, within.1 + 1);
+        }
+    }
+    let signal = |(energy, count): (f64, usize)| (energy / count.max(1) as f64 - noise).max(0.0);
+    let within = signal(within);
+    // Signal far below the noise is not told from it.
+    let of_ring = |ring| (within / signal(ring).max(0.01 * noise).max(f64::MIN_POSITIVE) - 1.0).clamp(0.0, 1e6);
+    rings.into_iter().map(of_ring).collect()
 }
 
 /// A missing point's value in every coil.
