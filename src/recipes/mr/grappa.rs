@@ -25,12 +25,12 @@ use crate::{
 };
 
 /// λ over the formula above; by trial on heads and phantoms, R = 4 and 5.
-const STRENGTH: f64 = 1.0;
+const STRENGTH: f64 = 0.3;
 /// Points on either side of a patch's centre: to begin with, along the read-out of a volume, and at most.
 const REACH: usize = 2;
 const REACH_OF_VOLUMES: usize = 1;
 const MOST: usize = 6;
-/// Sampled neighbours, in planes across the read-out, that all but a few missing points should have, and how many are used.
+/// Sampled neighbours, in planes across the read-out, that three in four missing points should have, and how many are used.
 const NEIGHBOURS: usize = 3;
 const NEAREST: usize = 6;
 /// Rings of k-space in which the signal is measured.
@@ -177,7 +177,7 @@ fn reach(mask: &Mask, missing: &[[usize; 3]], region: &[usize; 3]) -> [usize; 3]
     loop {
         let looked: Vec<_> = missing.iter().step_by(step).collect();
         let poor = |point: &&&[usize; 3]| (pattern(mask, reach, ***point).count_ones() as usize) < wanted;
-        if looked.iter().filter(poor).count() * 20 <= looked.len() {
+        if looked.iter().filter(poor).count() * 4 <= looked.len() {
             return reach;
         }
         let wider = [0, 1, 2].map(|axis| match read_out[axis] || mask.shape[axis] == 1 {
