@@ -3,7 +3,9 @@
 use rushlight::{
     device::{Device, Element, HostArray},
     geometry::{Fan, Geometry, Grid, LengthUnit, Parallel},
-    operators::{FiniteDifferences, FirstChannel, Fourier, LinearOperator, SymmetrisedDifferences, Weighted, XRay},
+    operators::{
+        Axis, FiniteDifferences, FirstChannels, Fourier, LinearOperator, Pixels, SymmetrisedDifferences, Weighted, XRay,
+    },
 };
 
 mod devices;
@@ -31,9 +33,18 @@ fn fan(curved: bool) -> Geometry {
     .geometry()
 }
 
-fn first_channel(device: &Device) -> FirstChannel<XRay> {
+fn first_channels(device: &Device) -> FirstChannels<XRay> {
     let grid = Grid::centered([2, 60, 70], [1.0; 3], [0.0; 3]);
-    FirstChannel::new(device, XRay::new(device, &parallel(), &grid).unwrap(), 3).unwrap()
+    FirstChannels::new(device, XRay::new(device, &parallel(), &grid).unwrap(), 3).unwrap()
+}
+
+fn complex_gradient_less_field(device: &Device) -> FiniteDifferences {
+    FiniteDifferences::of(device, [2, 31, 45], Pixels::Complex).less_field()
+}
+
+fn first_two(device: &Device) -> FirstChannels<FiniteDifferences> {
+    let gradient = FiniteDifferences::of(device, [2, 31, 45], Pixels::Complex);
+    FirstChannels::new(device, gradient, 6).unwrap()
 }
 
 fn weighted(device: &Device) -> Weighted<XRay> {
@@ -59,10 +70,14 @@ fn operators(device: &Device) -> Vec<(&'static str, Box<dyn LinearOperator>)> {
         ("gradient", Box::new(FiniteDifferences::new(device, [2, 31, 45]))),
         ("gradient less field", Box::new(FiniteDifferences::new(device, [2, 31, 45]).less_field())),
         ("symmetrised gradient", Box::new(SymmetrisedDifferences::new(device, [2, 31, 45]))),
-        ("first of three channels", Box::new(first_channel(device))),
+        ("complex gradient", Box::new(FiniteDifferences::of(device, [2, 31, 45], Pixels::Complex))),
+        ("complex gradient less field", Box::new(complex_gradient_less_field(device))),
+        ("complex symmetrised gradient", Box::new(SymmetrisedDifferences::of(device, [2, 31, 45], Pixels::Complex))),
+        ("first two of six channels", Box::new(first_two(device))),
+        ("first of three channels", Box::new(first_channels(device))),
         ("weighted", Box::new(weighted(device))),
-        ("fourier", Box::new(Fourier::new(device, 7, 256).unwrap())),
-        ("fourier, odd number of passes", Box::new(Fourier::new(device, 20, 128).unwrap())),
+        ("fourier", Box::new(Fourier::new(device, 5, [1, 16, 24], &[Axis::Y, Axis::X]).unwrap())),
+        ("fourier, centred", Box::new(Fourier::centred(device, 1, [7, 9, 23], &[Axis::Z, Axis::X]).unwrap())),
     ]
 }
 
@@ -115,6 +130,7 @@ fn an_adjoint_of_the_wrong_scale_is_caught() {
         }
     }
     let device = Device::cpu();
-    let (mismatch, factor) = mismatch(&Twice(Fourier::new(&device, 3, 64).unwrap(), device.clone()), &device);
+    let (mismatch, factor) =
+        mismatch(&Twice(Fourier::new(&device, 1, [1, 3, 64], &[Axis::X]).unwrap(), device.clone()), &device);
     assert!(mismatch > 1e-3 && (factor - 2.0).abs() < 1e-4, "{mismatch} {factor}");
 }

@@ -1,160 +1,125 @@
-//! The orthonormal discrete Fourier transform of complex lines, `y[k] = n^(−½) Σⱼ x[j] e^(−2πi jk/n)`; its adjoint is
-//! its inverse.
-
-use std::sync::{Arc, Mutex, MutexGuard};
-
-use rayon::prelude::*;
-use rustfft::{Fft, FftPlanner, num_complex::Complex32};
+//! The orthonormal discrete Fourier transform of complex images along chosen axes,
+//! `y[k] = n^(−½) Σⱼ x[j] e^(−2πi jk/n)` along each; its adjoint is its inverse.
 
 use super::LinearOperator;
 use crate::{
-    device::{Array, Device, Element, Slab},
-    error::{Error, Result},
-    kernels::{FftPass, fft_pass::twiddles},
+    device::{Array, Device},
+    error::Result,
 };
+
+mod on_cpu;
+pub(super) mod on_gpu;
+
+pub use on_cpu::HostFourier;
 
 /// Which way a transform goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// e^(−2πi jk/n).
+    /// e^(−2πi jk/n): image to k-space.
     Forward,
-    /// e^(+2πi jk/n).
+    /// e^(+2πi jk/n): k-space to image.
     Adjoint,
 }
 
-/// Transforms along the last axis of f32 arrays `[lines, n, 2]`.
+/// An axis of an image `[z, y, x]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Axis {
+    /// Slices.
+    Z,
+    /// Lines of a slice.
+    Y,
+    /// Columns.
+    X,
+}
+
+/// Transforms every image of f32 arrays `[batch·nz·ny, 2, nx]`, whose lines are the real parts, then the imaginary parts.
+///
+/// Any extent will do; those without prime factors above 13 are quickest. Plain transforms have place and frequency 0 at
+/// index 0; `centred` ones at index N/2 (integer division), at no cost. Images are independent of each other.
 pub struct Fourier {
     shape: [usize; 3],
     means: Means,
 }
 
 enum Means {
-    Cpu(Planned),
-    Gpu(Box<Passes>),
-}
-
-/// rustfft's plans, forward and inverse.
-#[derive(Clone)]
-pub(super) struct Planned {
-    forward: Arc<dyn Fft<f32>>,
-    inverse: Arc<dyn Fft<f32>>,
-}
-
-struct Passes {
-    device: Device,
-    twiddles: Array,
-    /// The other half of the passes' ping-pong.
-    scratch: Mutex<Array>,
-}
-
-impl Planned {
-    pub(super) fn new(length: usize) -> Self {
-        let mut planner = FftPlanner::new();
-        Self { forward: planner.plan_fft_forward(length), inverse: planner.plan_fft_inverse(length) }
-    }
-
-    pub(super) fn scratch(&self) -> Vec<Complex32> {
-        let len = self.forward.get_inplace_scratch_len().max(self.inverse.get_inplace_scratch_len());
-        vec![Complex32::ZERO; len]
-    }
-
-    /// In place, without a scale.
-    pub(super) fn transform(&self, direction: Direction, line: &mut [Complex32], scratch: &mut [Complex32]) {
-        match direction {
-            Direction::Forward => self.forward.process_with_scratch(line, scratch),
-            Direction::Adjoint => self.inverse.process_with_scratch(line, scratch),
-        }
-    }
+    Cpu(HostFourier),
+    Gpu(Box<on_gpu::Images>),
 }
 
 impl Fourier {
-    /// Plans transforms of `lines` lines of `length` complex numbers.
+    /// Plans transforms along `axes` of `batch` images of `[nz, ny, nx]` voxels.
     ///
     /// # Errors
-    /// [`Error::Device`] if `length` is not a power of two on a GPU; [`Error::OutOfMemory`].
+    /// [`crate::Error::OutOfMemory`] if the lines that one transform goes through, a slice for y and an image for z, do not
+    /// fit a binding of the GPU, or its memory is full.
     ///
     /// # Panics
-    /// If `lines` or `length` is zero.
+    /// If `batch` or an extent is 0, or an axis is named twice.
     #[track_caller]
-    pub fn new(device: &Device, lines: usize, length: usize) -> Result<Self> {
-        assert!(lines > 0 && length > 0, "{lines} lines of {length} numbers");
-        let shape = [lines, length, 2];
+    pub fn new(device: &Device, batch: usize, extents: [usize; 3], axes: &[Axis]) -> Result<Self> {
+        Self::planned(device, batch, extents, (axes, false))
+    }
+
+    /// The same with place and frequency 0 at index N/2 of each of the `axes`.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    ///
+    /// # Panics
+    /// As [`Self::new`].
+    #[track_caller]
+    pub fn centred(device: &Device, batch: usize, extents: [usize; 3], axes: &[Axis]) -> Result<Self> {
+        Self::planned(device, batch, extents, (axes, true))
+    }
+
+    #[track_caller]
+    fn planned(device: &Device, batch: usize, extents: [usize; 3], (axes, centred): (&[Axis], bool)) -> Result<Self> {
+        check(extents, axes);
+        assert!(batch > 0, "no images");
+        let [nz, ny, nx] = extents;
         let means = match device {
-            Device::Cpu(_) => Means::Cpu(Planned::new(length)),
-            Device::Gpu(_) => Means::Gpu(Box::new(Passes::new(device, shape)?)),
+            Device::Cpu(_) if centred => Means::Cpu(HostFourier::centred(extents, axes)),
+            Device::Cpu(_) => Means::Cpu(HostFourier::new(extents, axes)),
+            Device::Gpu(_) => Means::Gpu(Box::new(on_gpu::Images::new(device, batch, extents, (axes, centred))?)),
         };
-        Ok(Self { shape, means })
+        Ok(Self { shape: [batch * nz * ny, 2, nx], means })
     }
 
-    fn apply(&self, direction: Direction, x: &Array, y: &mut Array) {
-        for slab in y.slabs_mut() {
-            let lines = slab.lines();
-            self.transform(direction, x.slab_of(lines.start), slab, lines.len());
-        }
+    /// Transforms `data` in place.
+    ///
+    /// # Panics
+    /// If `data` has another shape than planned.
+    #[track_caller]
+    pub fn transform(&self, direction: Direction, data: &mut Array) {
+        self.apply(direction, None, data);
     }
 
-    /// Transforms the first `lines` lines of a slab.
-    pub(super) fn transform(&self, direction: Direction, x: &Slab, y: &mut Slab, lines: usize) {
+    /// The transform of one image in host memory; none on a GPU.
+    pub fn on_host(&self) -> Option<&HostFourier> {
         match &self.means {
-            Means::Cpu(planned) => planned.transform_slab(direction, (x, y), lines, self.shape[1]),
-            Means::Gpu(passes) => passes.transform_slab(direction, (x, y), lines, self.shape[1]),
+            Means::Cpu(host) => Some(host),
+            Means::Gpu(_) => None,
+        }
+    }
+
+    #[track_caller]
+    fn apply(&self, direction: Direction, x: Option<&Array>, y: &mut Array) {
+        assert_eq!(y.shape(), self.shape, "the transformed array");
+        if let Some(x) = x {
+            assert_eq!(x.shape(), self.shape, "the array to transform");
+        }
+        match &self.means {
+            Means::Cpu(host) => host.apply(direction, x, y),
+            Means::Gpu(images) => images.apply(direction, x, y),
         }
     }
 }
 
-impl Planned {
-    fn transform_slab(&self, direction: Direction, (x, y): (&Slab, &mut Slab), lines: usize, length: usize) {
-        let scale = (1.0 / (length as f64).sqrt()) as f32;
-        let mut y = y.host_mut();
-        let y: &mut [Complex32] = bytemuck::cast_slice_mut(y.numbers::<f32>());
-        let x: &[Complex32] = bytemuck::cast_slice(x.host().numbers::<f32>());
-        let pairs = y.par_chunks_exact_mut(length).zip(x.par_chunks_exact(length)).take(lines);
-        pairs.for_each_init(
-            || self.scratch(),
-            |scratch, (y, x)| {
-                y.copy_from_slice(x);
-                self.transform(direction, y, scratch);
-                y.iter_mut().for_each(|number| *number *= scale);
-            },
-        );
-    }
-}
-
-impl Passes {
-    fn new(device: &Device, shape: [usize; 3]) -> Result<Self> {
-        let [lines, length, _] = shape;
-        if !length.is_power_of_two() || length < 2 {
-            let message = format!("the GPU transforms lines of a power of two, not of {length}; use --device cpu");
-            return Err(Error::Device(message));
-        }
-        let twiddles = device.upload(&[1, length, 2], twiddles(length))?;
-        // One slab at a time passes through.
-        let slab = (device.binding_limit() / (8 * length as u64)).clamp(1, lines as u64) as usize;
-        let scratch = Mutex::new(device.zeros(&[slab, length, 2], Element::F32)?);
-        Ok(Self { device: device.clone(), twiddles, scratch })
-    }
-
-    fn transform_slab(&self, direction: Direction, (x, y): (&Slab, &mut Slab), lines: usize, length: usize) {
-        let sign = if direction == Direction::Forward { 1.0 } else { -1.0 };
-        let scale = (1.0 / (length as f64).sqrt()) as f32;
-        let passes = FftPass::passes(lines, length, sign, scale);
-        let mut scratch = self.scratch();
-        let scratch = scratch.slab_of_mut(0);
-        let twiddles = self.twiddles.slab_of(0);
-        for (index, pass) in passes.iter().enumerate() {
-            // Results go to y and scratch in turn, the last to y.
-            let into_y = (passes.len() - index) % 2 == 1;
-            match (index, into_y) {
-                (0, true) => self.device.run(pass, &[twiddles, x], &mut [y]),
-                (0, false) => self.device.run(pass, &[twiddles, x], &mut [scratch]),
-                (_, true) => self.device.run(pass, &[twiddles, scratch], &mut [y]),
-                (_, false) => self.device.run(pass, &[twiddles, y], &mut [scratch]),
-            }
-        }
-    }
-
-    fn scratch(&self) -> MutexGuard<'_, Array> {
-        self.scratch.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+#[track_caller]
+fn check(extents: [usize; 3], axes: &[Axis]) {
+    assert!(!extents.contains(&0), "an image of {extents:?} voxels");
+    for (index, axis) in axes.iter().enumerate() {
+        assert!(!axes[..index].contains(axis), "axis {axis:?} twice");
     }
 }
 
@@ -168,12 +133,28 @@ impl LinearOperator for Fourier {
     }
 
     fn forward(&self, x: &Array, y: &mut Array) -> Result<()> {
-        self.apply(Direction::Forward, x, y);
+        self.apply(Direction::Forward, Some(x), y);
         Ok(())
     }
 
     fn adjoint(&self, y: &Array, x: &mut Array) -> Result<()> {
-        self.apply(Direction::Adjoint, y, x);
+        self.apply(Direction::Adjoint, Some(y), x);
         Ok(())
     }
+}
+
+/// The diagonals D that make a plain transform a centred one, `centred = D_frequency · plain · D_place`, of `length` complex
+/// numbers each: e^(2πi jc/n) for places and e^(2πi (k − c)c/n) for frequencies, c = n/2. For transforms that have no turned
+/// indices to offer, such as those between grids; the adjoint takes their conjugates.
+pub fn centring_phases(length: usize) -> [Vec<num_complex::Complex32>; 2] {
+    let centre = length / 2;
+    let phase = |turns: usize| {
+        let angle = std::f64::consts::TAU * (turns % length) as f64 / length as f64;
+        num_complex::Complex32::new(angle.cos() as f32, angle.sin() as f32)
+    };
+    // k − c modulo n: k + n − c.
+    [
+        (0..length).map(|j| phase(j * centre)).collect(),
+        (0..length).map(|k| phase((k + length - centre) * centre)).collect(),
+    ]
 }

@@ -4,7 +4,6 @@
 
 use std::ops::Range;
 
-use super::fourier::Planned;
 use crate::{
     device::{Array, Device, Slab},
     error::Result,
@@ -14,6 +13,8 @@ use crate::{
 
 mod on_cpu;
 mod on_gpu;
+
+use on_cpu::Planned;
 
 /// What a [`LineFilter`] does. Line = view · rows + row.
 #[derive(Clone, Debug)]
@@ -25,7 +26,7 @@ pub struct LineFilterPlan {
     /// Cells in a row.
     pub columns: usize,
     /// Length of the transform: at least 2 (columns + extend), so that the wrapped-around ends of the convolution
-    /// stay off the cells; a power of two on a GPU.
+    /// stay off the cells; without prime factors above 13 on a GPU.
     pub length: usize,
     /// Cells K of extrapolation beyond each edge, e·cos²(πk/(2(K+1))) of the edge cell's value e; 0 for none.
     pub extend: usize,
@@ -75,7 +76,7 @@ impl LineFilter {
     /// Plans the transform and brings the tables to the device.
     ///
     /// # Errors
-    /// [`crate::Error::Device`] if the length is not a power of two on a GPU; [`crate::Error::OutOfMemory`].
+    /// [`crate::Error::Device`] if the length has a prime factor above 13 on a GPU; [`crate::Error::OutOfMemory`].
     ///
     /// # Panics
     /// If the plan's numbers do not fit each other.

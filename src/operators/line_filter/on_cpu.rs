@@ -1,19 +1,33 @@
 //! The filter on the CPU: one fused pass over pairs of lines, each in cache from first to last.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use rayon::prelude::*;
-use rustfft::num_complex::Complex32;
+use rustfft::{Fft, FftPlanner, num_complex::Complex32};
 
-use super::{LineFilter, LineFilterPlan, Planned};
-use crate::{
-    device::Slab,
-    kernels::GUARD,
-    operators::fourier::Direction::{Adjoint, Forward},
-};
+use super::{LineFilter, LineFilterPlan};
+use crate::{device::Slab, kernels::GUARD};
 
 /// Pairs that a thread takes at least, so that its working memory is seldom made anew.
 const PAIRS: usize = 8;
+
+/// rustfft's plans, forward and inverse: a line of a filter's length fits the first cache, a register of them does not.
+pub(super) struct Planned {
+    forward: Arc<dyn Fft<f32>>,
+    inverse: Arc<dyn Fft<f32>>,
+}
+
+impl Planned {
+    pub(super) fn new(length: usize) -> Self {
+        let mut planner = FftPlanner::new();
+        Self { forward: planner.plan_fft_forward(length), inverse: planner.plan_fft_inverse(length) }
+    }
+
+    fn scratch(&self) -> Vec<Complex32> {
+        let len = self.forward.get_inplace_scratch_len().max(self.inverse.get_inplace_scratch_len());
+        vec![Complex32::ZERO; len]
+    }
+}
 
 impl LineFilter {
     pub(super) fn filter_on_cpu(
@@ -40,9 +54,9 @@ impl LineFilter {
                 let line = lines.start + 2 * pair;
                 plan.pad(line, projections, work);
                 plan.extend(taper, work);
-                planned.transform(Forward, work, scratch);
+                planned.forward.process_with_scratch(work, scratch);
                 work.iter_mut().zip(&plan.response).for_each(|(number, factor)| *number *= factor);
-                planned.transform(Adjoint, work, scratch);
+                planned.inverse.process_with_scratch(work, scratch);
                 plan.crop(line, work, filtered);
             },
         );

@@ -7,9 +7,9 @@ use crate::{
     device::{Array, Device, Element, Slab},
     error::Result,
     kernels::{CropLines, GUARD, MultiplyLines, PadLines, pad_lines::taper},
-    operators::{
-        Fourier,
-        fourier::Direction::{Adjoint, Forward},
+    operators::fourier::{
+        Direction::{Adjoint, Forward},
+        on_gpu::Lines,
     },
 };
 
@@ -19,7 +19,7 @@ const WORK: u64 = 32 << 20;
 /// The plan's tables and working memory on the GPU.
 pub(super) struct Tables {
     device: Device,
-    fourier: Fourier,
+    fourier: Lines,
     weights: Array,
     taper: Array,
     response: Array,
@@ -37,7 +37,7 @@ impl Tables {
         let work = || device.zeros(&[pairs, plan.length, 2], Element::F32);
         Ok(Self {
             device: device.clone(),
-            fourier: Fourier::new(device, pairs, plan.length)?,
+            fourier: Lines::new(device, pairs, plan.length)?,
             weights: device.upload(&[plan.weights.len() / plan.columns, plan.columns], &plan.weights)?,
             taper: device.upload(&[1, taper.len()], taper)?,
             response: device.upload(&[1, plan.length], &plan.response)?,

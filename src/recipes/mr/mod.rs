@@ -3,6 +3,11 @@
 
 pub mod options;
 
+mod encoding;
+mod frames;
+mod prepare;
+mod variational;
+
 pub use options::MrOptions;
 
 use crate::{
@@ -48,4 +53,8 @@ macro_rules! mr_recipes {
     };
 }
 
-mr_recipes! {}
+mr_recipes! {
+    "sense" => sense,
+    "tv" => tv,
+    "tgv" => tgv,
+}

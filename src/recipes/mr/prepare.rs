@@ -1,0 +1,147 @@
+//! From a scan as it was measured to samples and coil maps: noise whitened, coils compressed, sensitivities calibrated.
+
+use ndarray::{Array4, Array5, ArrayView5, Axis, s};
+use num_complex::Complex32;
+
+use super::MrOptions;
+use crate::{
+    calibration::{Compression, Espirit, Keep, Whitening, calibration_data, fully_sampled_region},
+    error::{Error, Result},
+    monitor::Monitor,
+    scan::{Encoding, FrameAxis, KSpace},
+};
+
+/// Side of the calibration region where nothing is said: more is rarely of use (Uecker et al. 2014).
+const CALIBRATION: usize = 24;
+/// Share of the energy that virtual coils keep, and the number of coils from which on that is tried.
+const ENERGY: f64 = 0.9995;
+const MANY: usize = 13;
+
+/// A scan that is ready to be reconstructed.
+pub struct Prepared {
+    /// Whitened and compressed.
+    pub scan: KSpace,
+    /// `[set, coil, z, y, x]`, one entry a slice.
+    maps: Vec<Array5<Complex32>>,
+    /// Slice of each frame.
+    slices: Vec<usize>,
+    /// What was done.
+    pub notes: Vec<String>,
+}
+
+impl Prepared {
+    /// The maps of a frame, `[set, coil, z, y, x]`.
+    pub fn maps(&self, frame: usize) -> ArrayView5<'_, Complex32> {
+        self.maps[self.slices[frame]].view()
+    }
+}
+
+/// Whitens, compresses and calibrates.
+pub fn prepare(scan: KSpace, options: &MrOptions, monitor: &Monitor) -> Result<Prepared> {
+    scan.check()?;
+    let mut notes = Vec::new();
+    let scan = monitor
+        .step("coils", 1, || whiten(scan, options, &mut notes).and_then(|scan| compress(scan, options, &mut notes)))?;
+    let slices = slices(&scan);
+    let maps = match &options.maps {
+        Some(maps) => vec![given(maps, &scan)?; slices.iter().max().map_or(1, |most| most + 1)],
+        None => monitor.step("calibrate", 1, || calibrate(&scan, &slices, options, &mut notes))?,
+    };
+    Ok(Prepared { scan, maps, slices, notes })
+}
+
+fn whiten(mut scan: KSpace, options: &MrOptions, notes: &mut Vec<String>) -> Result<KSpace> {
+    // Maps that were given are those of the coils as they are.
+    if let (Some(noise), None) = (&scan.noise, &options.maps) {
+        let whitening = Whitening::from_noise(noise.view())?;
+        whitening.apply(&mut scan.samples);
+        notes.push(format!("noise whitened by {} samples of noise", noise.ncols()));
+    }
+    scan.noise = None;
+    Ok(scan)
+}
+
+fn compress(mut scan: KSpace, options: &MrOptions, notes: &mut Vec<String>) -> Result<KSpace> {
+    let coils = scan.coils();
+    let keep = match options.virtual_coils {
+        Some(count) => Keep::Coils(count),
+        None if options.maps.is_some() || coils < MANY => return Ok(scan),
+        None => Keep::Energy(ENERGY),
+    };
+    if options.maps.is_some() {
+        return Err(Error::Option(
+            "maps are of the coils as they are: give either them or a number of virtual coils".into(),
+        ));
+    }
+    let compression = Compression::new(scan.samples.index_axis(Axis(0), 0), keep)?;
+    if compression.coils() < coils {
+        scan.samples = compression.apply(&scan.samples);
+        notes.push(format!("{coils} coils compressed to {}", compression.coils()));
+    }
+    Ok(scan)
+}
+
+/// The slice that each frame shows: frames of one slice share their maps.
+fn slices(scan: &KSpace) -> Vec<usize> {
+    let of = |frame: usize| {
+        let mut rest = frame;
+        let mut slice = 0;
+        for (axis, count) in scan.axes.iter().rev() {
+            if *axis == FrameAxis::Slice {
+                slice = rest % count;
+            }
+            rest /= count;
+        }
+        slice
+    };
+    (0..scan.frames()).map(of).collect()
+}
+
+fn given(maps: &Array4<Complex32>, scan: &KSpace) -> Result<Array5<Complex32>> {
+    let (coils, nz, ny, nx) = maps.dim();
+    if coils != scan.coils() || [nz, ny, nx] != scan.matrix() {
+        return Err(Error::Scan(format!(
+            "the maps have {coils} coils of {:?} (z, y, x), the scan {} of {:?}: they must be alike",
+            [nz, ny, nx],
+            scan.coils(),
+            scan.matrix()
+        )));
+    }
+    Ok(maps.clone().insert_axis(Axis(0)))
+}
+
+fn calibrate(
+    scan: &KSpace,
+    slices: &[usize],
+    options: &MrOptions,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Array5<Complex32>>> {
+    let count = slices.iter().max().map_or(1, |most| most + 1);
+    let mut maps = Vec::with_capacity(count);
+    for slice in 0..count {
+        let frames: Vec<usize> = (0..scan.frames()).filter(|frame| slices[*frame] == slice).collect();
+        let (data, what) = calibration(scan, &frames, options)?;
+        if slice == 0 {
+            notes.push(what);
+        }
+        maps.push(Espirit::default().maps(data.view(), scan.matrix())?.maps);
+    }
+    Ok(maps)
+}
+
+/// The calibration data of some frames, `[coil, z, y, x]`, in the mean over the frames; and what was taken.
+fn calibration(scan: &KSpace, frames: &[usize], options: &MrOptions) -> Result<(Array4<Complex32>, String)> {
+    let limit = options.calibration.unwrap_or(CALIBRATION);
+    let Encoding::Cartesian(masks) = &scan.encoding else {
+        return Err(Error::Option("coil maps of a trajectory are not calibrated yet; give --maps".into()));
+    };
+    let mask = &masks[if masks.len() > 1 { frames[0] } else { 0 }];
+    let region = fully_sampled_region(mask, limit)?;
+    let [z, y, x] = region.clone().map(|range| range.len());
+    let mut sum = calibration_data(scan.samples.slice(s![frames[0], .., .., .., ..]), &region);
+    for frame in &frames[1..] {
+        sum += &calibration_data(scan.samples.slice(s![*frame, .., .., .., ..]), &region);
+    }
+    let what = if mask.shape[0] > 1 { format!("{x} × {y} × {z}") } else { format!("{x} × {y}") };
+    Ok((sum, format!("coil maps by ESPIRiT from the central {what} points of k-space")))
+}
