@@ -7,7 +7,7 @@ use rushlight::{
     Error,
     device::{Device, Element, HostArray},
     geometry::Trajectory,
-    operators::{LinearOperator, Nufft},
+    operators::{LinearOperator, Nufft, Toeplitz},
 };
 
 mod devices;
@@ -68,19 +68,34 @@ fn run(device: &Device, operator: &dyn LinearOperator, numbers: &HostArray, adjo
     device.download(&into).unwrap()
 }
 
-/// Relative errors of forward and adjoint on noise, over all coils.
-fn errors(device: &Device, trajectory: &Trajectory, coils: usize, tolerance: f64) -> [f64; 2] {
-    let nufft = Nufft::new(device, trajectory, coils, tolerance).unwrap();
-    [false, true].map(|adjoint| {
-        let [nx, samples] = [trajectory.matrix[2], trajectory.points.len()];
-        let shape = if adjoint { nufft.range() } else { nufft.domain() };
-        let numbers = HostArray::noise(shape, 5);
-        let found = complex(&run(device, &nufft, &numbers, adjoint), if adjoint { nx } else { samples });
-        let input = complex(numbers.numbers(), if adjoint { samples } else { nx });
-        let expected: Vec<Complex64> =
-            input.chunks_exact(input.len() / coils).flat_map(|one| defined(trajectory, one, adjoint)).collect();
-        relative(&found, &expected)
-    })
+/// Noise, and what the definition makes of it, forward and adjoint.
+struct Truth<'a> {
+    trajectory: &'a Trajectory,
+    coils: usize,
+    inputs: [HostArray; 2],
+    outputs: [Vec<Complex64>; 2],
+}
+
+impl<'a> Truth<'a> {
+    fn new(trajectory: &'a Trajectory, coils: usize) -> Self {
+        let ([nz, ny, nx], samples) = (trajectory.matrix, trajectory.points.len());
+        let inputs = [HostArray::noise(&[coils * nz * ny, 2, nx], 5), HostArray::noise(&[coils, 2, samples], 6)];
+        let outputs = [(0, nx, false), (1, samples, true)].map(|(side, length, adjoint)| {
+            let input = complex(inputs[side].numbers(), length);
+            input.chunks_exact(input.len() / coils).flat_map(|one| defined(trajectory, one, adjoint)).collect()
+        });
+        Self { trajectory, coils, inputs, outputs }
+    }
+
+    /// Relative errors of forward and adjoint, over all coils.
+    fn errors(&self, device: &Device, tolerance: f64) -> [f64; 2] {
+        let nufft = Nufft::new(device, self.trajectory, self.coils, tolerance).unwrap();
+        let lengths = [self.trajectory.points.len(), self.trajectory.matrix[2]];
+        [0, 1].map(|side: usize| {
+            let found = run(device, &nufft, &self.inputs[side], side == 1);
+            relative(&complex(&found, lengths[side]), &self.outputs[side])
+        })
+    }
 }
 
 /// Points of noise within ±N/2.
@@ -141,9 +156,10 @@ fn errors_are_below_the_tolerance_asked_for() {
     println!("|---|---|{}", "---|".repeat(TOLERANCES.len()));
     let mut wrong = Vec::new();
     for (case, trajectory, coils) in &cases {
+        let truth = Truth::new(trajectory, *coils);
         // The largest image of these cases has 2 · 256² numbers of 4 bytes.
         for (name, device) in devices::every(1 << 20) {
-            let found = TOLERANCES.map(|tolerance| errors(&device, trajectory, *coils, tolerance));
+            let found = TOLERANCES.map(|tolerance| truth.errors(&device, tolerance));
             for (direction, way) in ["forward", "adjoint"].iter().enumerate() {
                 let figures: Vec<_> = found.iter().map(|errors| format!("{:.1e}", errors[direction])).collect();
                 println!("| {case}, {way} | {name} | {} |", figures.join(" | "));
@@ -171,10 +187,11 @@ fn points_at_the_edge_repeated_points_and_a_single_one() {
         ("a line", random([1, 1, 64], 50)),
         ("two slices", random([2, 20, 20], 50)),
     ];
-    for (name, device) in devices::every(1 << 20) {
-        for (case, trajectory) in &cases {
+    for (case, trajectory) in &cases {
+        let truth = Truth::new(trajectory, 1);
+        for (name, device) in devices::every(1 << 20) {
             for tolerance in [1e-2, 1e-5] {
-                let errors = errors(&device, trajectory, 1, tolerance);
+                let errors = truth.errors(&device, tolerance);
                 println!("{case} on {name}: {errors:.1e?} of {tolerance:e}");
                 assert!(errors.iter().all(|error| *error <= tolerance), "{case} on {name}: {errors:e?}, {tolerance:e}");
             }
@@ -230,4 +247,44 @@ fn what_cannot_be_is_refused_in_a_line() {
     assert!(matches!(Nufft::new(&device, &outside, 1, 1e-3), Err(Error::Scan(_))));
     assert!(matches!(Nufft::new(&device, &random([1, 16, 16], 4), 1, 1e-9), Err(Error::Option(_))));
     assert!(device.zeros(&[1], Element::F32).is_ok());
+}
+
+#[test]
+fn the_toeplitz_form_is_the_adjoint_after_the_weighted_transform() {
+    for (trajectory, coils) in [(radial(40, 30, 80), 8), (random([1, 37, 26], 900), 2), (random([6, 7, 10], 500), 1)] {
+        let [nz, ny, nx] = trajectory.matrix;
+        let noise = HostArray::noise(&[trajectory.points.len()], 9);
+        let weights: Vec<f32> = noise.numbers::<f32>().iter().map(|w| 1.0 + 0.9 * w).collect();
+        let x = HostArray::noise(&[coils * nz * ny, 2, nx], 4);
+        let normal = |image: &[Complex64]| {
+            let mut samples = defined(&trajectory, image, false);
+            samples.iter_mut().zip(&weights).for_each(|(y, weight)| *y *= f64::from(*weight));
+            defined(&trajectory, &samples, true)
+        };
+        let expected: Vec<_> = complex(x.numbers(), nx).chunks_exact(nz * ny * nx).flat_map(normal).collect();
+        for (name, device) in devices::every(1 << 20) {
+            for tolerance in [1e-2, 1e-5] {
+                let toeplitz = Toeplitz::new(&device, &trajectory, &weights, (coils, tolerance)).unwrap();
+                let found = run(&device, &toeplitz, &x, false);
+                let error = relative(&complex(&found, nx), &expected);
+                println!("{:?} on {name}: {error:.1e} of {tolerance:e}", trajectory.matrix);
+                assert!(error <= tolerance, "{:?} on {name}: {error:e} of {tolerance:e}", trajectory.matrix);
+                // Self-adjoint to rounding.
+                let y = HostArray::noise(toeplitz.domain(), 6);
+                let (ay, norm) =
+                    (run(&device, &toeplitz, &y, true), dot(&found, &found) * dot(y.numbers(), y.numbers()));
+                let gap = (dot(&found, y.numbers()) - dot(x.numbers(), &ay)).abs() / norm.sqrt();
+                assert!(gap <= 1e-6, "{:?} on {name}: {gap:e}", trajectory.matrix);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_grid_that_fits_no_binding_is_refused_with_the_limit_and_the_need() {
+    if let Some(gpu) = devices::gpu() {
+        let error = Nufft::new(&gpu.with_binding_limit(1 << 16), &random([1, 128, 128], 10), 1, 1e-3).err().unwrap();
+        let message = error.to_string();
+        assert!(message.contains("65536") && message.contains("one coil"), "{message}");
+    }
 }

@@ -120,6 +120,8 @@ impl IterativeFlags {
 
     /// The options, and the trace that fills while the method runs.
     pub fn options(&self, grid: &Grid, unit: LengthUnit, mu_water: Option<f64>) -> Result<(Options, Trace)> {
+        // Methods without a regulariser would not look at it.
+        self.strength.check()?;
         let read = |path: &Option<PathBuf>| path.as_ref().map(|path| image(path, mu_water)).transpose();
         if let Some(photons) = self.photons.filter(|photons| !(*photons > 0.0 && photons.is_finite())) {
             return Err(Error::Option(format!("--photons {photons}: give the count of the open beam, above 0")));

@@ -41,6 +41,12 @@ impl OutputFlags {
         io::check_output(&self.output, self.force)
     }
 
+    /// The same for k-space.
+    pub fn check_kspace(&self) -> Result<()> {
+        io::kspace_format(&self.output, self.format.as_deref())?;
+        io::check_output(&self.output, self.force)
+    }
+
     pub fn options(&self) -> WriteOptions {
         WriteOptions { force: self.force, format: self.format.clone(), window: self.window }
     }

@@ -172,6 +172,19 @@ impl FineGrid {
         self.lines_adjoint(shared, x);
     }
 
+    /// grid ← w · grid with a real weight a point, `[nz·ny, nx]`; the margins become zeros, ready for the way back.
+    pub fn weigh(&self, weights: &[f32], grid: &mut [f32]) {
+        let (nx, point) = (self.layout.shape[2], 2 * self.layout.coils);
+        let lines = grid.par_chunks_exact_mut(self.layout.line()).zip(weights.par_chunks_exact(nx));
+        lines.for_each(|(line, weights)| {
+            let (line, margin) = line.split_at_mut(nx * point);
+            for (numbers, weight) in line.chunks_exact_mut(point).zip(weights) {
+                numbers.iter_mut().for_each(|number| *number *= weight);
+            }
+            margin.fill(0.0);
+        });
+    }
+
     /// Transforms along `axis` (0: z, 1: y) in place; `others` are the indices on the other of these two axes.
     /// Forward, only the image's points are read, as the others are zeros; inverse, only they are written.
     fn transform_columns(&self, axis: usize, inverse: bool, others: &[usize], grid: Shared) {

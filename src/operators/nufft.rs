@@ -10,9 +10,14 @@ use crate::{
     geometry::Trajectory,
 };
 
+mod coil_groups;
 mod on_cpu;
+mod on_gpu;
+mod toeplitz;
 mod window;
+mod zero_padding;
 
+pub use toeplitz::Toeplitz;
 use window::Choice;
 
 /// From planar images f32 `[coils·nz·ny, 2, nx]` to samples `[coils, 2, samples]`, at the points of a trajectory in its
@@ -31,6 +36,7 @@ pub struct Nufft {
 
 enum Means {
     Cpu(Box<on_cpu::Plan>),
+    Gpu(Box<on_gpu::Plan>),
 }
 
 impl Nufft {
@@ -50,10 +56,15 @@ impl Nufft {
         if u32::try_from(samples).is_err() {
             return Err(Error::Scan(format!("{samples} samples: a plan counts to 2³²; split the trajectory")));
         }
+        if matrix[2] == 1 {
+            return Err(Error::Scan(
+                "an image one column wide has no non-uniform transform; lay its points along x".into(),
+            ));
+        }
         let choice = window::choose(matrix, samples, tolerance)?;
         let means = match device {
             Device::Cpu(_) => Means::Cpu(Box::new(on_cpu::Plan::new(trajectory, coils, &choice))),
-            Device::Gpu(_) => todo!(),
+            Device::Gpu(_) => Means::Gpu(Box::new(on_gpu::Plan::new(device, trajectory, coils, &choice)?)),
         };
         let [nz, ny, nx] = matrix;
         let (domain, range) = ([coils * nz * ny, 2, nx], [coils, 2, samples]);
@@ -122,6 +133,7 @@ impl LinearOperator for Nufft {
         self.check(x, y);
         match &self.means {
             Means::Cpu(plan) => plan.forward(x, y),
+            Means::Gpu(plan) => plan.forward(x, y),
         }
         Ok(())
     }
@@ -130,6 +142,7 @@ impl LinearOperator for Nufft {
         self.check(x, y);
         match &self.means {
             Means::Cpu(plan) => plan.adjoint(y, x),
+            Means::Gpu(plan) => plan.adjoint(y, x),
         }
         Ok(())
     }

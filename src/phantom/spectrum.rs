@@ -128,10 +128,8 @@ mod tests {
         // as soon as it has more points than x and some.
         for x in [0.0, 1e-3, 0.5, 3.831_705_970_207_512, 9.0, 13.9, 14.1, 20.0, 97.3, 740.0] {
             let count = 2 * x as usize + 80;
-            let sum: f64 = (0..count)
-                .map(|i| TAU * i as f64 / count as f64)
-                .map(|tau| (tau - x * tau.sin()).cos())
-                .sum();
+            let sum: f64 =
+                (0..count).map(|i| TAU * i as f64 / count as f64).map(|tau| (tau - x * tau.sin()).cos()).sum();
             let (found, exact) = (bessel_j1(x), sum / count as f64);
             assert!((found - exact).abs() < 2e-11, "J1({x}) is {found}, not {exact}");
         }

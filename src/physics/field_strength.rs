@@ -39,7 +39,7 @@ mod tests {
         assert!((exponent(1e-4) - 1.75).abs() < 1e-3, "{}", exponent(1e-4));
         assert!((exponent(15.0) - 1.0).abs() < 2e-3, "{}", exponent(15.0));
         assert!((relative_snr(3.0).unwrap() - 1.0).abs() < 1e-12);
-        // At the field of equal noise: x²/√2 = 1/√2 over 15²/√(√15 + 15²) = 14.874.
+        // At the field of equal noise: x²/√2 = 1/√2 over 15²/√(√15 + 15²) = 14.8725.
         assert!((relative_snr(0.2).unwrap() - 0.047_54).abs() < 2e-5, "{}", relative_snr(0.2).unwrap());
     }
 

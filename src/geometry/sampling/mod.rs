@@ -155,8 +155,6 @@ impl Options {
             )));
         }
         let first = extent / 2 - self.calibration / 2;
-        // An odd region on an odd axis ends where it should; a whole one on an odd axis would begin one too late.
-        let first = first.min(extent - self.calibration);
         Ok(first..first + self.calibration)
     }
 

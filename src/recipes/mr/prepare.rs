@@ -1,14 +1,24 @@
 //! From a scan as it was measured to samples and coil maps: noise whitened, coils compressed, sensitivities calibrated.
 
-use ndarray::{Array4, Array5, ArrayView5, Axis, s};
+use std::sync::Arc;
+
+use ndarray::{Array4, Array5, ArrayView4, ArrayView5, Axis, s};
 use num_complex::Complex32;
 
-use super::MrOptions;
+use super::{MrOptions, encoding::TOLERANCE};
 use crate::{
-    calibration::{Compression, Espirit, Keep, Whitening, calibration_data, fully_sampled_region},
+    calibration::{
+        Compression, Espirit, Keep, Whitening, calibration_data,
+        density::{self, density_compensation},
+        fully_sampled_region,
+    },
+    device::{Device, Element},
     error::{Error, Result},
+    geometry::Trajectory,
     monitor::Monitor,
+    operators::{Axis as FourierAxis, Fourier, LinearOperator, Nufft, Toeplitz, coils::interleaved},
     scan::{Encoding, FrameAxis, KSpace},
+    solvers::{LinearSystem, Solver},
 };
 
 /// Side of the calibration region where nothing is said: more is rarely of use (Uecker et al. 2014).
@@ -132,8 +142,12 @@ fn calibrate(
 /// The calibration data of some frames, `[coil, z, y, x]`, in the mean over the frames; and what was taken.
 fn calibration(scan: &KSpace, frames: &[usize], options: &MrOptions) -> Result<(Array4<Complex32>, String)> {
     let limit = options.calibration.unwrap_or(CALIBRATION);
-    let Encoding::Cartesian(masks) = &scan.encoding else {
-        return Err(Error::Option("coil maps of a trajectory are not calibrated yet; give --maps".into()));
+    let masks = match &scan.encoding {
+        Encoding::Cartesian(masks) => masks,
+        Encoding::Trajectory(list) => {
+            let trajectory = &list[if list.len() > 1 { frames[0] } else { 0 }];
+            return gridded(scan.samples.index_axis(Axis(0), frames[0]), trajectory, limit);
+        }
     };
     let mask = &masks[if masks.len() > 1 { frames[0] } else { 0 }];
     let region = fully_sampled_region(mask, limit)?;
@@ -144,4 +158,57 @@ fn calibration(scan: &KSpace, frames: &[usize], options: &MrOptions) -> Result<(
     }
     let what = if mask.shape[0] > 1 { format!("{x} × {y} × {z}") } else { format!("{x} × {y}") };
     Ok((sum, format!("coil maps by ESPIRiT from the central {what} points of k-space")))
+}
+
+/// The central k-space of samples along a trajectory, `[coil, z, y, x]`: the image at low resolution that they agree with best,
+/// by conjugate gradients, and its transform.
+fn gridded(
+    samples: ArrayView4<Complex32>,
+    trajectory: &Trajectory,
+    limit: usize,
+) -> Result<(Array4<Complex32>, String)> {
+    const ROUNDS: usize = 12;
+    // A margin, since the outermost points have neighbours on one side only.
+    let [nz, ny, nx] = trajectory.matrix.map(|extent| extent.min(limit + limit / 3));
+    let inside = |point: &[f32; 3]| point.iter().zip([nx, ny, nz]).all(|(k, n)| n == 1 || k.abs() <= 0.5 * n as f32);
+    let kept: Vec<usize> = (0..trajectory.points.len()).filter(|index| inside(&trajectory.points[*index])).collect();
+    let centre =
+        Trajectory { matrix: [nz, ny, nx], points: kept.iter().map(|index| trajectory.points[*index]).collect() };
+    if kept.is_empty() {
+        return Err(Error::Scan(
+            "no sample lies near the centre of k-space: there is no calibration region; give --maps".into(),
+        ));
+    }
+    let (device, coils) = (Device::cpu(), samples.dim().0);
+    let weights = density_compensation(&centre, density::ROUNDS)?;
+    let nufft = Nufft::new(&device, &centre, coils, TOLERANCE)?;
+    let mut lines = Vec::with_capacity(2 * coils * kept.len());
+    for coil in samples.axis_iter(Axis(0)) {
+        let value = |index: usize| coil[[0, 0, kept[index]]] * weights[index];
+        lines.extend((0..kept.len()).map(|index| value(index).re));
+        lines.extend((0..kept.len()).map(|index| value(index).im));
+    }
+    let mut right = device.zeros(nufft.domain(), Element::F32)?;
+    nufft.adjoint(&device.upload(nufft.range(), lines)?, &mut right)?;
+    let normal = Arc::new(Toeplitz::new(&device, &centre, &weights, (coils, TOLERANCE))?);
+    let start = device.zeros(nufft.domain(), Element::F32)?;
+    let mut solver = LinearSystem::new(&device, normal, right, start, 0.0)?;
+    for _ in 0..ROUNDS {
+        solver.next().expect("solvers never end")?;
+    }
+    let axes: Vec<FourierAxis> = [(FourierAxis::Z, nz), (FourierAxis::Y, ny), (FourierAxis::X, nx)]
+        .into_iter()
+        .filter_map(|(axis, extent)| (extent > 1).then_some(axis))
+        .collect();
+    let mut spectrum = device.zeros(nufft.domain(), Element::F32)?;
+    Fourier::centred(&device, coils, [nz, ny, nx], &axes)?.forward(solver.solution(), &mut spectrum)?;
+    let values = interleaved(&device.download::<f32>(&spectrum)?, nx);
+    let all = Array4::from_shape_vec([coils, nz, ny, nx], values).expect("a low-resolution image a coil");
+    let middle = |extent: usize| {
+        let kept = extent.min(limit);
+        extent / 2 - kept / 2..extent / 2 - kept / 2 + kept
+    };
+    let data = calibration_data(all.view(), &[middle(nz), middle(ny), middle(nx)]);
+    let what = format!("coil maps by ESPIRiT from the central {} cycles per field of view, gridded", data.dim().3);
+    Ok((data, what))
 }

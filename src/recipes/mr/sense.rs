@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// λ over σ²/s²; by trial on heads and phantoms, R = 4 and 5.
-const STRENGTH: f64 = 4.0;
+const STRENGTH: f64 = 13.0;
 /// Iterations of the trial without damping.
 const TRIAL: usize = 5;
 /// When an image has settled.

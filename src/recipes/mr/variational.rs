@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// c, by trial on heads and phantoms, R = 4 and 5.
-const FACTOR: f64 = 1.0;
+const FACTOR: f64 = 0.65;
 /// Σ σ‖K‖² over λ/rms(x): then primal and dual variables come to rest at the same pace.
 const BALANCE: f64 = 25.0;
 /// Over-relaxation, for 1/τ = L + Σ σ‖K‖².
@@ -67,6 +67,8 @@ struct Tuned {
     /// λ.
     strength: f64,
     channels: usize,
+    /// L.
+    norm: f64,
     /// The image without fields.
     image: Array,
 }
@@ -79,7 +81,7 @@ impl Tuned {
         (channels, factor): (usize, f64),
         terms: impl Fn([usize; 3], f64) -> Vec<Term>,
     ) -> Result<Self> {
-        let numbers = encoded.numbers as f64;
+        let (numbers, norm) = (encoded.numbers, encoded.norm);
         let deviation = move |residual: f64| (residual.max(0.0) / numbers).sqrt();
         let usual = factor * FACTOR * encoded.gain;
         let guess = FIRST_GUESS * deviation(encoded.energy);
@@ -105,7 +107,7 @@ impl Tuned {
         let equations = encoded.equations(device)?;
         let image = device.zeros(&[lines, 2, nx], Element::F32)?;
         let deviation = Box::new(deviation);
-        let mut tuned = Self { inner, equations, wish, deviation, usual, strength, channels, image };
+        let mut tuned = Self { inner, equations, wish, deviation, usual, strength, channels, norm, image };
         tuned.tune()?;
         Ok(tuned)
     }
@@ -131,18 +133,15 @@ impl Tuned {
         let size = rms_of(self.inner.device(), &self.image)?;
         if size > 0.0 && size.is_finite() {
             let terms = balance() * self.strength / size;
-            let steps = Steps { primal: (1.0 / (1.0 + terms)) as f32, terms: terms as f32, relaxation: RELAXATION };
+            let steps =
+                Steps { primal: (1.0 / (self.norm + terms)) as f32, terms: terms as f32, relaxation: RELAXATION };
             self.inner.set_steps(Metric::Gradient, steps)?;
         }
         Ok(())
     }
 
     fn remark(&self) -> String {
-        let how = match self.wish {
-            Strength::Auto => "from the noise".to_string(),
-            Strength::Times(factor) => format!("{factor} times that from the noise"),
-            Strength::Fixed(_) => "as asked".to_string(),
-        };
+        let how = super::said(self.wish);
         let sigma = self.strength / self.usual;
         let field = if self.channels > 2 { ", with a vector field" } else { "" };
         format!("strength λ {:.4e} ({how}; σ {sigma:.2e} of a measured number{field})", self.strength)
