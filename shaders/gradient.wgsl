@@ -9,6 +9,7 @@ struct Params {
     input_lines: u32,
     other: u32,
     output: u32,
+    parts: u32,
     channels: u32,
 }
 
@@ -29,27 +30,33 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let nx = params.nx;
     let line = params.first + index / nx;
     let column = index % nx;
-    let at = (line - params.input) * params.channels * nx + column;
-    let u = x[at];
-    var along_y = 0.0;
-    if (line + 1u) % params.ny != 0u {
-        if line + 1u < params.input + params.input_lines {
-            along_y = x[at + params.channels * nx] - u;
-        } else {
-            along_y = beyond[(line + 1u - params.other) * params.channels * nx + column] - u;
+    let stride = params.channels * nx;
+    // From one of u, v_y, v_x to the next, and from the derivative along y to that along x.
+    let next = params.parts * nx;
+    let has_field = params.channels > params.parts;
+    for (var part = 0u; part < params.parts; part++) {
+        let at = (line - params.input) * stride + part * nx + column;
+        let u = x[at];
+        var along_y = 0.0;
+        if (line + 1u) % params.ny != 0u {
+            if line + 1u < params.input + params.input_lines {
+                along_y = x[at + stride] - u;
+            } else {
+                along_y = beyond[(line + 1u - params.other) * stride + part * nx + column] - u;
+            }
+            if has_field {
+                along_y -= x[at + next];
+            }
         }
-        if params.channels == 3u {
-            along_y -= x[at + nx];
+        var along_x = 0.0;
+        if column + 1u < nx {
+            along_x = x[at + 1u] - u;
+            if has_field {
+                along_x -= x[at + 2u * next];
+            }
         }
+        let into = (2u * params.parts * (line - params.output) + part) * nx + column;
+        p[into] = along_y;
+        p[into + next] = along_x;
     }
-    var along_x = 0.0;
-    if column + 1u < nx {
-        along_x = x[at + 1u] - u;
-        if params.channels == 3u {
-            along_x -= x[at + 2u * nx];
-        }
-    }
-    let into = 2u * (line - params.output) * nx + column;
-    p[into] = along_y;
-    p[into + nx] = along_x;
 }

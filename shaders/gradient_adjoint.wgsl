@@ -9,6 +9,7 @@ struct Params {
     input_lines: u32,
     other: u32,
     output: u32,
+    parts: u32,
     channels: u32,
 }
 
@@ -29,29 +30,32 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let nx = params.nx;
     let line = params.first + index / nx;
     let column = index % nx;
-    let at_y = 2u * (line - params.input) * nx + column;
-    let at_x = at_y + nx;
-    var u = 0.0;
-    if column + 1u < nx {
-        u -= p[at_x];
-    }
-    if column > 0u {
-        u += p[at_x - 1u];
-    }
-    if (line + 1u) % params.ny != 0u {
-        u -= p[at_y];
-    }
-    if line % params.ny != 0u {
-        if line > params.input {
-            u += p[at_y - 2u * nx];
-        } else {
-            u += beyond[2u * (line - 1u - params.other) * nx + column];
+    let next = params.parts * nx;
+    for (var part = 0u; part < params.parts; part++) {
+        let at_y = 2u * (line - params.input) * next + part * nx + column;
+        let at_x = at_y + next;
+        var u = 0.0;
+        if column + 1u < nx {
+            u -= p[at_x];
         }
-    }
-    let into = (line - params.output) * params.channels * nx + column;
-    x[into] = u;
-    if params.channels == 3u {
-        x[into + nx] = select(0.0, -p[at_y], (line + 1u) % params.ny != 0u);
-        x[into + 2u * nx] = select(0.0, -p[at_x], column + 1u < nx);
+        if column > 0u {
+            u += p[at_x - 1u];
+        }
+        if (line + 1u) % params.ny != 0u {
+            u -= p[at_y];
+        }
+        if line % params.ny != 0u {
+            if line > params.input {
+                u += p[at_y - 2u * next];
+            } else {
+                u += beyond[2u * (line - 1u - params.other) * next + part * nx + column];
+            }
+        }
+        let into = ((line - params.output) * params.channels + part) * nx + column;
+        x[into] = u;
+        if params.channels > params.parts {
+            x[into + next] = select(0.0, -p[at_y], (line + 1u) % params.ny != 0u);
+            x[into + 2u * next] = select(0.0, -p[at_x], column + 1u < nx);
+        }
     }
 }

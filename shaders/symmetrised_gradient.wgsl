@@ -9,6 +9,7 @@ struct Params {
     input_lines: u32,
     other: u32,
     output: u32,
+    parts: u32,
     channels: u32,
 }
 
@@ -30,28 +31,31 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let nx = params.nx;
     let line = params.first + index / nx;
     let column = index % nx;
-    let at = 3u * (line - params.input) * nx + column;
-    let into = 3u * (line - params.output) * nx + column;
-    let y = x[at + nx];
-    let across = x[at + 2u * nx];
-    var yy = 0.0;
-    var xx = 0.0;
-    var xy = 0.0;
-    if column > 0u {
-        xx = across - x[at + 2u * nx - 1u];
-        xy = y - x[at + nx - 1u];
-    }
-    if line % params.ny != 0u {
-        if line > params.input {
-            yy = y - x[at - 2u * nx];
-            xy += across - x[at - nx];
-        } else {
-            let above = 3u * (line - 1u - params.other) * nx + column;
-            yy = y - beyond[above + nx];
-            xy += across - beyond[above + 2u * nx];
+    let next = params.parts * nx;
+    for (var part = 0u; part < params.parts; part++) {
+        let at = 3u * (line - params.input) * next + part * nx + column;
+        let into = 3u * (line - params.output) * next + part * nx + column;
+        let y = x[at + next];
+        let across = x[at + 2u * next];
+        var yy = 0.0;
+        var xx = 0.0;
+        var xy = 0.0;
+        if column > 0u {
+            xx = across - x[at + 2u * next - 1u];
+            xy = y - x[at + next - 1u];
         }
+        if line % params.ny != 0u {
+            if line > params.input {
+                yy = y - x[at - 2u * next];
+                xy += across - x[at - next];
+            } else {
+                let above = 3u * (line - 1u - params.other) * next + part * nx + column;
+                yy = y - beyond[above + next];
+                xy += across - beyond[above + 2u * next];
+            }
+        }
+        e[into] = yy;
+        e[into + next] = xx;
+        e[into + 2u * next] = ROOT * xy;
     }
-    e[into] = yy;
-    e[into + nx] = xx;
-    e[into + 2u * nx] = ROOT * xy;
 }

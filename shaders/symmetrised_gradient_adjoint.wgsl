@@ -9,6 +9,7 @@ struct Params {
     input_lines: u32,
     other: u32,
     output: u32,
+    parts: u32,
     channels: u32,
 }
 
@@ -30,33 +31,36 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let nx = params.nx;
     let line = params.first + index / nx;
     let column = index % nx;
-    let at = 3u * (line - params.input) * nx + column;
-    let into = 3u * (line - params.output) * nx + column;
-    var v_y = 0.0;
-    var v_x = 0.0;
-    if column > 0u {
-        v_x += e[at + nx];
-        v_y += ROOT * e[at + 2u * nx];
-    }
-    if column + 1u < nx {
-        v_x -= e[at + nx + 1u];
-        v_y -= ROOT * e[at + 2u * nx + 1u];
-    }
-    if line % params.ny != 0u {
-        v_y += e[at];
-        v_x += ROOT * e[at + 2u * nx];
-    }
-    if (line + 1u) % params.ny != 0u {
-        if line + 1u < params.input + params.input_lines {
-            v_y -= e[at + 3u * nx];
-            v_x -= ROOT * e[at + 5u * nx];
-        } else {
-            let below = 3u * (line + 1u - params.other) * nx + column;
-            v_y -= beyond[below];
-            v_x -= ROOT * beyond[below + 2u * nx];
+    let next = params.parts * nx;
+    for (var part = 0u; part < params.parts; part++) {
+        let at = 3u * (line - params.input) * next + part * nx + column;
+        let into = 3u * (line - params.output) * next + part * nx + column;
+        var v_y = 0.0;
+        var v_x = 0.0;
+        if column > 0u {
+            v_x += e[at + next];
+            v_y += ROOT * e[at + 2u * next];
         }
+        if column + 1u < nx {
+            v_x -= e[at + next + 1u];
+            v_y -= ROOT * e[at + 2u * next + 1u];
+        }
+        if line % params.ny != 0u {
+            v_y += e[at];
+            v_x += ROOT * e[at + 2u * next];
+        }
+        if (line + 1u) % params.ny != 0u {
+            if line + 1u < params.input + params.input_lines {
+                v_y -= e[at + 3u * next];
+                v_x -= ROOT * e[at + 5u * next];
+            } else {
+                let below = 3u * (line + 1u - params.other) * next + part * nx + column;
+                v_y -= beyond[below];
+                v_x -= ROOT * beyond[below + 2u * next];
+            }
+        }
+        x[into] = 0.0;
+        x[into + next] = v_y;
+        x[into + 2u * next] = v_x;
     }
-    x[into] = 0.0;
-    x[into + nx] = v_y;
-    x[into + 2u * nx] = v_x;
 }

@@ -27,6 +27,9 @@ pub enum Metric {
         /// H.
         decay: Box<LineFilter>,
     },
+    /// No y: the operator is AᴴA and the data are Aᴴb, and the primal step takes their difference, the data's gradient, as it is
+    /// (Condat 2013; Vũ 2013).
+    Gradient,
 }
 
 /// λ Σ ‖(Kx − c)_group‖₂ over groups of all numbers in one line and column, as a sum of convex terms has many of.
@@ -43,6 +46,13 @@ pub struct Term {
     pub factors: Option<Array>,
     /// c, with the shape of K's range.
     pub shift: Option<Array>,
+}
+
+impl Term {
+    /// λ Σ ‖(Kx)_group‖₂, plain: λ is `strength`, and `norm` an upper bound of ‖K‖.
+    pub fn new(operator: impl LinearOperator + 'static, norm: f64, strength: f32) -> Self {
+        Self { operator: Box::new(operator), norm, strength, smoothing: 0.0, factors: None, shift: None }
+    }
 }
 
 /// Values that the image's pixels may take.
@@ -67,7 +77,8 @@ pub struct Problem {
     pub fidelity: Fidelity,
     /// What else is known of the image.
     pub terms: Vec<Term>,
-    /// Where the image's values lie. Where lines have several channels, `[lines, channels, nx]`, bounds hold for the first.
+    /// Where the image's values lie. Where lines have several channels, `[lines, channels, nx]`, bounds hold for the first:
+    /// complex images want [`Bounds::NONE`].
     pub bounds: Bounds,
 }
 

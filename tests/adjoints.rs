@@ -4,7 +4,7 @@ use rushlight::{
     device::{Device, Element, HostArray},
     geometry::{Fan, Geometry, Grid, LengthUnit, Parallel},
     operators::{
-        Axis, FiniteDifferences, FirstChannel, Fourier, LinearOperator, SymmetrisedDifferences, Weighted, XRay,
+        Axis, FiniteDifferences, FirstChannels, Fourier, LinearOperator, Pixels, SymmetrisedDifferences, Weighted, XRay,
     },
 };
 
@@ -33,9 +33,18 @@ fn fan(curved: bool) -> Geometry {
     .geometry()
 }
 
-fn first_channel(device: &Device) -> FirstChannel<XRay> {
+fn first_channels(device: &Device) -> FirstChannels<XRay> {
     let grid = Grid::centered([2, 60, 70], [1.0; 3], [0.0; 3]);
-    FirstChannel::new(device, XRay::new(device, &parallel(), &grid).unwrap(), 3).unwrap()
+    FirstChannels::new(device, XRay::new(device, &parallel(), &grid).unwrap(), 3).unwrap()
+}
+
+fn complex_gradient_less_field(device: &Device) -> FiniteDifferences {
+    FiniteDifferences::of(device, [2, 31, 45], Pixels::Complex).less_field()
+}
+
+fn first_two(device: &Device) -> FirstChannels<FiniteDifferences> {
+    let gradient = FiniteDifferences::of(device, [2, 31, 45], Pixels::Complex);
+    FirstChannels::new(device, gradient, 6).unwrap()
 }
 
 fn weighted(device: &Device) -> Weighted<XRay> {
@@ -61,7 +70,11 @@ fn operators(device: &Device) -> Vec<(&'static str, Box<dyn LinearOperator>)> {
         ("gradient", Box::new(FiniteDifferences::new(device, [2, 31, 45]))),
         ("gradient less field", Box::new(FiniteDifferences::new(device, [2, 31, 45]).less_field())),
         ("symmetrised gradient", Box::new(SymmetrisedDifferences::new(device, [2, 31, 45]))),
-        ("first of three channels", Box::new(first_channel(device))),
+        ("complex gradient", Box::new(FiniteDifferences::of(device, [2, 31, 45], Pixels::Complex))),
+        ("complex gradient less field", Box::new(complex_gradient_less_field(device))),
+        ("complex symmetrised gradient", Box::new(SymmetrisedDifferences::of(device, [2, 31, 45], Pixels::Complex))),
+        ("first two of six channels", Box::new(first_two(device))),
+        ("first of three channels", Box::new(first_channels(device))),
         ("weighted", Box::new(weighted(device))),
         ("fourier", Box::new(Fourier::new(device, 5, [1, 16, 24], &[Axis::Y, Axis::X]).unwrap())),
         ("fourier, centred", Box::new(Fourier::centred(device, 1, [7, 9, 23], &[Axis::Z, Axis::X]).unwrap())),

@@ -1,1 +1,14 @@
 //! What an MR scan tells of its own coils: noise covariance, virtual coils, sensitivities, density of samples.
+
+pub mod compression;
+pub mod covariance;
+pub mod density;
+pub mod espirit;
+pub mod region;
+pub mod whitening;
+
+pub use compression::{Compression, Keep};
+pub use density::density_compensation;
+pub use espirit::{Espirit, Sensitivities};
+pub use region::{Region, calibration_data, fully_sampled_region};
+pub use whitening::Whitening;

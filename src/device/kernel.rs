@@ -146,7 +146,12 @@ impl<'a> Host<'a> {
 /// A slab that a kernel on the CPU writes.
 pub struct HostMut<'a>(pub(super) &'a mut [u32]);
 
-impl HostMut<'_> {
+impl<'a> HostMut<'a> {
+    /// Its numbers for as long as the slab is borrowed: to write several slabs at once.
+    pub fn into_numbers<N: Number>(self) -> &'a mut [N] {
+        bytemuck::cast_slice_mut(self.0)
+    }
+
     /// Its numbers, f32 or u32, as the kernel's contract says.
     pub fn numbers<N: Number>(&mut self) -> &mut [N] {
         bytemuck::cast_slice_mut(self.0)

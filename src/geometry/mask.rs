@@ -27,9 +27,16 @@ impl Mask {
         self.sampled.len() as f64 / self.count().max(1) as f64
     }
 
-    /// Whether every line along x is sampled whole or not at all, as a read-out direction is.
-    pub fn reads_out_x(&self) -> bool {
-        self.sampled.chunks_exact(self.shape[2].max(1)).all(|line| line.iter().all(|sampled| *sampled == line[0]))
+    /// Whether every line along an axis (0, 1, 2 for z, y, x) is sampled whole or not at all, as along a read-out direction.
+    ///
+    /// # Panics
+    /// If there is no such axis.
+    #[track_caller]
+    pub fn reads_out(&self, axis: usize) -> bool {
+        let stride: usize = self.shape[axis + 1..].iter().product();
+        let block = stride * self.shape[axis];
+        let whole = |block: &[bool]| block.chunks_exact(stride).all(|line| line == &block[..stride]);
+        self.sampled.chunks_exact(block.max(1)).all(whole)
     }
 
     /// Refuses masks whose extents are not those of their points, or that sample nothing.

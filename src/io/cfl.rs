@@ -139,9 +139,10 @@ pub(super) fn read_kspace(place: &Place) -> Result<Arranged> {
     let axes: Vec<_> = FRAMES.iter().rev().map(|(of, axis)| (*axis, extent(*of))).filter(|(_, n)| *n > 1).collect();
     let frames = axes.iter().map(|(_, n)| n).product();
     let [nx, ny, nz, coils] = [0, 1, 2, COIL].map(extent);
-    let (nz, nx) = if nx == 1 && ny > 1 { (1, nz) } else { (nz, nx) };
     // All other dimensions are 1, so the order in memory is that of the five.
     let array = array.into_shape_with_order([frames, coils, nz, ny, nx]).map_err(|error| place.error(error))?;
+    let array = if nx == 1 && ny > 1 { array.permuted_axes([0, 1, 4, 3, 2]) } else { array };
+    let array = array.as_standard_layout().into_owned();
     Ok((array, axes))
 }
 

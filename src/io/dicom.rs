@@ -1,5 +1,5 @@
-//! DICOM (PS3.3, CT Image IOD, A.3): reads grey slices of one file or of a series in a folder; writing is in
-//! [`dicom_ct`](super::dicom_ct).
+//! DICOM (PS3.3, CT and MR Image IOD, A.3 and A.4): reads grey slices of one file or of a series in a folder; writing is in
+//! [`dicom_write`](super::dicom_write).
 //!
 //! Only the tags named in this file are looked at. None of them says anything of a patient, and no message repeats what
 //! a file holds but numbers, so neither names nor private tags can pass through.
@@ -16,7 +16,7 @@ use super::{
     mr::Mr,
     Format,
     description::understand,
-    dicom_ct,
+    dicom_write,
     numbers::Values,
     place::{Place, unfolded_limit},
 };
@@ -35,7 +35,7 @@ pub(super) const FORMAT: Format = Format {
     read: |place| read_image(place).map(|image| Values::F32(image.values.into_dyn())),
     read_image: Some(read_image),
     read_recording: None,
-    write_image: Some(dicom_ct::write),
+    write_image: Some(dicom_write::write),
     write_recording: None,
     mr: Mr::NONE,
 };

@@ -9,8 +9,13 @@
 //! it. Nothing that could name a patient is read, so nothing can be passed on.
 
 mod description;
-mod dicom_ct;
+mod dicom_write;
 mod dxchange;
+mod fastmri;
+mod global_heap;
+mod ismrmrd;
+mod ismrmrd_header;
+mod ismrmrd_write;
 mod kspace_layout;
 mod mr;
 mod numbers;

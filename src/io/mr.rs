@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ndarray::{Array4, Array5, ArrayD, Axis, IxDyn};
+use ndarray::{Array3, Array4, Array5, ArrayD, Axis, IxDyn};
 use num_complex::Complex32;
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     error::Result,
     geometry::{Grid, LengthUnit, Mask, Trajectory},
-    image::{ComplexImage, Part, Quantity},
+    image::{ComplexImage, Image, Part, Quantity},
     scan::{Encoding, FrameAxis, KSpace},
 };
 
@@ -70,13 +70,18 @@ pub fn read_complex_image(spec: impl AsRef<Path>) -> Result<ComplexImage> {
         }
         _ => {}
     }
-    let values = four_dimensional(&place, (format.read)(&place)?.into_complex())?;
+    bare_complex_image(&place, (format.read)(&place)?.into_complex(), format.name)
+}
+
+/// A complex image on a grid of cells about the origin.
+pub(super) fn bare_complex_image(place: &Place, array: ArrayD<Complex32>, format: &str) -> Result<ComplexImage> {
+    let values = four_dimensional(place, array)?;
     let (_, z, y, x) = values.dim();
     Ok(ComplexImage {
         values,
         grid: Grid::centered([z, y, x], [1.0; 3], [0.0; 3]),
         unit: LengthUnit::Cell,
-        provenance: format!("read from {}", format.name),
+        provenance: format!("read from {format}"),
     })
 }
 
@@ -302,7 +307,22 @@ pub(super) fn part_of(image: &ComplexImage, part: Part) -> Array4<Complex32> {
     }
 }
 
-/// What a part's numbers are.
-pub(super) fn quantity_of_part(part: Part) -> Quantity {
-    if part == Part::Phase { Quantity::Phase } else { Quantity::Signal }
+impl Image {
+    /// Everything but the numbers.
+    pub(super) fn clone_without_values(&self) -> Self {
+        Self { values: Array3::zeros([0; 3]), provenance: self.provenance.clone(), ..*self }
+    }
+}
+
+impl ComplexImage {
+    /// Everything but the numbers, of one part.
+    pub(super) fn about(&self, part: Part) -> Image {
+        Image {
+            values: Array3::zeros([0; 3]),
+            grid: self.grid,
+            unit: self.unit,
+            quantity: if part == Part::Phase { Quantity::Phase } else { Quantity::Signal },
+            provenance: self.provenance.clone(),
+        }
+    }
 }

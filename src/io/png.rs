@@ -100,13 +100,6 @@ fn write_image(path: &Path, image: &Image, options: &WriteOptions, staging: &mut
     }))
 }
 
-impl Image {
-    /// Everything but the numbers.
-    fn clone_without_values(&self) -> Self {
-        Self { values: Array3::zeros([0; 3]), provenance: self.provenance.clone(), ..*self }
-    }
-}
-
 /// Least and greatest value.
 fn full_window(values: &Array3<f32>) -> [f64; 2] {
     let bounds = values.iter().fold([f32::INFINITY, f32::NEG_INFINITY], |[low, high], v| [low.min(*v), high.max(*v)]);

@@ -1,7 +1,8 @@
 //! Forward differences within a slice, along y and along x; where the image carries a vector field v beside it, less
 //! that field: ∇u − v. Zero across the slice's last line and column, where there is no difference for v to explain.
 //!
-//! x is `[lines, channels, nx]`: u alone, or u, v_y, v_x. p is `[lines, 2, nx]`: along y, along x.
+//! x is `[lines, channels, nx]`: u alone, or u, v_y, v_x. p is `[lines, 2, nx]`: along y, along x. Complex images have two
+//! parts, real and imaginary, in the place of each of these channels, `[lines, 2·channels, nx]` and `[lines, 4, nx]`.
 
 use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
@@ -18,7 +19,7 @@ pub struct Gradient {
     pub field: Field,
 }
 
-/// Lines of an image with one or three channels: which of them one dispatch makes, and where they are. Input and output
+/// Lines of an image, alone or with a vector field: which of them one dispatch makes, and where they are. Input and output
 /// are cut into slabs at different lines.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
@@ -39,7 +40,9 @@ pub struct Field {
     pub other: u32,
     /// First line of the output's slab.
     pub output: u32,
-    /// 1: u; 3: u, v_y, v_x.
+    /// Parts of a number: 1 real, 2 complex.
+    pub parts: u32,
+    /// Of the image, its parts counted: parts for u, 3·parts for u, v_y, v_x.
     pub channels: u32,
 }
 
@@ -51,9 +54,10 @@ impl Field {
 
     /// An example, with a neighbour beyond the slab, before or after it.
     pub(super) fn example(seed: u64, after: bool) -> Self {
-        let channels = if seed.is_multiple_of(2) { 1 } else { 3 };
+        let parts = 1 + seed as u32 / 2 % 2;
+        let channels = if seed.is_multiple_of(2) { parts } else { 3 * parts };
         let (first, other) = if after { (7, 13) } else { (3, 0) };
-        Self { nx: 37, ny: 5, first, lines: 6, input: 3, input_lines: 10, other, output: 2, channels }
+        Self { nx: 37, ny: 5, first, lines: 6, input: 3, input_lines: 10, other, output: 2, parts, channels }
     }
 
     /// Noise for `lines` lines of `channels` channels.
@@ -128,23 +132,28 @@ impl Kernel for Gradient {
 
     fn on_cpu(&self, inputs: &[Host], outputs: &mut [HostMut]) {
         let slabs = [inputs[0].numbers::<f32>(), inputs[1].numbers()];
-        let (nx, channels) = (self.field.nx as usize, self.field.channels as usize);
-        let [u, v_y, v_x] = [0, 1, 2].map(|channel| self.field.channel(slabs, channel, channels));
-        self.field.lines(outputs[0].numbers(), 2).for_each(|(line, p)| {
-            let (along_y, along_x) = p.split_at_mut(nx);
-            let here = u.line(line);
-            let last = !u.has_below(line);
-            match u.below(line) {
-                Some(below) => along_y.iter_mut().zip(below.iter().zip(here)).for_each(|(p, (b, u))| *p = b - u),
-                None => along_y.fill(0.0),
-            }
-            along_x[..nx - 1].iter_mut().zip(here[1..].iter().zip(here)).for_each(|(p, (right, u))| *p = right - u);
-            along_x[nx - 1] = 0.0;
-            if channels == 3 {
-                if !last {
-                    along_y.iter_mut().zip(v_y.line(line)).for_each(|(p, v)| *p -= v);
+        let Field { nx, parts, channels, .. } = self.field;
+        let (nx, parts, channels) = (nx as usize, parts as usize, channels as usize);
+        let channel = |index| self.field.channel(slabs, index, channels);
+        self.field.lines(outputs[0].numbers(), 2 * parts).for_each(|(line, p)| {
+            let (along_y, along_x) = p.split_at_mut(parts * nx);
+            let pairs = along_y.chunks_exact_mut(nx).zip(along_x.chunks_exact_mut(nx));
+            for (part, (along_y, along_x)) in pairs.enumerate() {
+                let u = channel(part);
+                let here = u.line(line);
+                match u.below(line) {
+                    Some(below) => along_y.iter_mut().zip(below.iter().zip(here)).for_each(|(p, (b, u))| *p = b - u),
+                    None => along_y.fill(0.0),
                 }
-                along_x[..nx - 1].iter_mut().zip(v_x.line(line)).for_each(|(p, v)| *p -= v);
+                along_x[..nx - 1].iter_mut().zip(here[1..].iter().zip(here)).for_each(|(p, (right, u))| *p = right - u);
+                along_x[nx - 1] = 0.0;
+                if channels > parts {
+                    let [v_y, v_x] = [1, 2].map(|field| channel(field * parts + part).line(line));
+                    if u.has_below(line) {
+                        along_y.iter_mut().zip(v_y).for_each(|(p, v)| *p -= v);
+                    }
+                    along_x[..nx - 1].iter_mut().zip(v_x).for_each(|(p, v)| *p -= v);
+                }
             }
         });
     }
@@ -153,7 +162,7 @@ impl Kernel for Gradient {
         let field = Field::example(seed, true);
         let x = field.noise(field.input_lines, field.channels, seed);
         let other = field.noise(3, field.channels, seed + 1);
-        let p = field.noise(12, 2, seed + 2);
+        let p = field.noise(12, 2 * field.parts, seed + 2);
         Example { kernel: Self { field }, inputs: vec![x, other], outputs: vec![p] }
     }
 }

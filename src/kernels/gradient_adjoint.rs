@@ -26,37 +26,41 @@ impl Kernel for GradientAdjoint {
 
     fn on_cpu(&self, inputs: &[Host], outputs: &mut [HostMut]) {
         let slabs = [inputs[0].numbers::<f32>(), inputs[1].numbers()];
-        let (nx, channels) = (self.field.nx as usize, self.field.channels as usize);
-        let [along_y, along_x] = [0, 1].map(|channel| self.field.channel(slabs, channel, 2));
+        let Field { nx, parts, channels, .. } = self.field;
+        let (nx, parts, channels) = (nx as usize, parts as usize, channels as usize);
         self.field.lines(outputs[0].numbers(), channels).for_each(|(line, x)| {
-            let (u, v) = x.split_at_mut(nx);
-            let across = along_x.line(line);
-            // The last column has no difference along x, the last line of a slice none along y.
-            u[..nx - 1].iter_mut().zip(across).for_each(|(u, p)| *u = -p);
-            u[nx - 1] = 0.0;
-            u[1..].iter_mut().zip(across).for_each(|(u, p)| *u += p);
-            if along_y.has_below(line) {
-                u.iter_mut().zip(along_y.line(line)).for_each(|(u, p)| *u -= p);
-            }
-            if let Some(above) = along_y.above(line) {
-                u.iter_mut().zip(above).for_each(|(u, p)| *u += p);
-            }
-            if channels == 3 {
-                let (v_y, v_x) = v.split_at_mut(nx);
-                match along_y.has_below(line) {
-                    true => v_y.iter_mut().zip(along_y.line(line)).for_each(|(v, p)| *v = -p),
-                    false => v_y.fill(0.0),
+            for part in 0..parts {
+                let [along_y, along_x] = [part, parts + part].map(|index| self.field.channel(slabs, index, 2 * parts));
+                let across = along_x.line(line);
+                let u = &mut x[part * nx..][..nx];
+                // The last column has no difference along x, the last line of a slice none along y.
+                u[..nx - 1].iter_mut().zip(across).for_each(|(u, p)| *u = -p);
+                u[nx - 1] = 0.0;
+                u[1..].iter_mut().zip(across).for_each(|(u, p)| *u += p);
+                if along_y.has_below(line) {
+                    u.iter_mut().zip(along_y.line(line)).for_each(|(u, p)| *u -= p);
                 }
-                v_x.iter_mut().zip(across).for_each(|(v, p)| *v = -p);
-                v_x[nx - 1] = 0.0;
+                if let Some(above) = along_y.above(line) {
+                    u.iter_mut().zip(above).for_each(|(u, p)| *u += p);
+                }
+                if channels > parts {
+                    let v_y = &mut x[(parts + part) * nx..][..nx];
+                    match along_y.has_below(line) {
+                        true => v_y.iter_mut().zip(along_y.line(line)).for_each(|(v, p)| *v = -p),
+                        false => v_y.fill(0.0),
+                    }
+                    let v_x = &mut x[(2 * parts + part) * nx..][..nx];
+                    v_x.iter_mut().zip(across).for_each(|(v, p)| *v = -p);
+                    v_x[nx - 1] = 0.0;
+                }
             }
         });
     }
 
     fn example(seed: u64) -> Example<Self> {
         let field = Field::example(seed, false);
-        let p = field.noise(field.input_lines, 2, seed);
-        let other = field.noise(3, 2, seed + 1);
+        let p = field.noise(field.input_lines, 2 * field.parts, seed);
+        let other = field.noise(3, 2 * field.parts, seed + 1);
         let x = field.noise(12, field.channels, seed + 2);
         Example { kernel: Self { field }, inputs: vec![p, other], outputs: vec![x] }
     }

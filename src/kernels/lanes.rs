@@ -10,7 +10,7 @@ use crate::device::Simd;
 ///
 /// # Safety
 /// Every function needs the instructions of its level, and pointers to as many numbers as it says.
-pub(super) trait Lanes: Copy {
+pub(crate) trait Lanes: Copy {
     /// How many.
     const N: usize;
     /// `x`, N times.
@@ -40,6 +40,12 @@ pub(super) trait Lanes: Copy {
     unsafe fn load(numbers: *const f32) -> Self;
     /// Writes N numbers.
     unsafe fn store(self, numbers: *mut f32);
+    /// Lane l is number `start + l` of the list in which each of `numbers` stands twice; `start` is a multiple of N.
+    unsafe fn twice(numbers: *const f32, start: usize) -> Self;
+    /// Lane l is number `start + l` of the list that repeats the two `numbers`; `start` is a multiple of N.
+    unsafe fn repeated(numbers: *const f32, start: usize) -> Self;
+    /// The sums of the even and the odd lanes of the list in which self begins at a multiple of N, `start`.
+    unsafe fn sums_by_two(self, start: usize) -> [f32; 2];
     /// Reads N rows of N numbers and writes them as columns; a row begins `step` numbers behind the one before.
     unsafe fn transpose(from: *const f32, from_step: usize, into: *mut f32, into_step: usize);
 }
@@ -114,6 +120,18 @@ impl Lanes for f32 {
     #[inline(always)]
     unsafe fn store(self, numbers: *mut f32) {
         *numbers = self;
+    }
+    #[inline(always)]
+    unsafe fn twice(numbers: *const f32, start: usize) -> Self {
+        *numbers.add(start / 2)
+    }
+    #[inline(always)]
+    unsafe fn repeated(numbers: *const f32, start: usize) -> Self {
+        *numbers.add(start % 2)
+    }
+    #[inline(always)]
+    unsafe fn sums_by_two(self, start: usize) -> [f32; 2] {
+        if start.is_multiple_of(2) { [self, 0.0] } else { [0.0, self] }
     }
     #[inline(always)]
     unsafe fn transpose(from: *const f32, _: usize, into: *mut f32, _: usize) {
@@ -200,6 +218,21 @@ mod x86 {
         #[inline(always)]
         unsafe fn store(self, numbers: *mut f32) {
             _mm512_storeu_ps(numbers, self);
+        }
+        #[inline(always)]
+        unsafe fn twice(numbers: *const f32, start: usize) -> Self {
+            let twice = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+            let eight = _mm512_castps256_ps512(_mm256_loadu_ps(numbers.add(start / 2)));
+            _mm512_permutexvar_ps(twice, eight)
+        }
+        #[inline(always)]
+        unsafe fn repeated(numbers: *const f32, _start: usize) -> Self {
+            _mm512_castpd_ps(_mm512_set1_pd(numbers.cast::<f64>().read_unaligned()))
+        }
+        #[inline(always)]
+        unsafe fn sums_by_two(self, start: usize) -> [f32; 2] {
+            let high = _mm512_castps512_ps256(_mm512_shuffle_f32x4::<0b11_10_11_10>(self, self));
+            _mm256_add_ps(_mm512_castps512_ps256(self), high).sums_by_two(start)
         }
         #[inline(always)]
         unsafe fn transpose(from: *const f32, from_step: usize, into: *mut f32, into_step: usize) {
@@ -302,6 +335,21 @@ mod x86 {
             _mm256_storeu_ps(numbers, self);
         }
         #[inline(always)]
+        unsafe fn twice(numbers: *const f32, start: usize) -> Self {
+            let four = _mm256_castps128_ps256(_mm_loadu_ps(numbers.add(start / 2)));
+            _mm256_permutevar8x32_ps(four, _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3))
+        }
+        #[inline(always)]
+        unsafe fn repeated(numbers: *const f32, _start: usize) -> Self {
+            _mm256_castpd_ps(_mm256_set1_pd(numbers.cast::<f64>().read_unaligned()))
+        }
+        #[inline(always)]
+        unsafe fn sums_by_two(self, _start: usize) -> [f32; 2] {
+            let four = _mm_add_ps(_mm256_castps256_ps128(self), _mm256_extractf128_ps::<1>(self));
+            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+            [_mm_cvtss_f32(two), _mm_cvtss_f32(_mm_movehdup_ps(two))]
+        }
+        #[inline(always)]
         unsafe fn transpose(from: *const f32, from_step: usize, into: *mut f32, into_step: usize) {
             let rows: [Self; 8] = std::array::from_fn(|row| _mm256_loadu_ps(from.add(row * from_step)));
             let mut fours = [_mm256_setzero_ps(); 8];
@@ -324,7 +372,7 @@ mod x86 {
 }
 
 /// A loop written over lanes.
-pub(super) trait Loop {
+pub(crate) trait Loop {
     type Output;
     /// # Safety
     /// The caller has the instructions of `L`.
@@ -336,7 +384,7 @@ pub(super) trait Loop {
 /// # Panics
 /// If this machine lacks them.
 #[track_caller]
-pub(super) fn run<T: Loop>(simd: Simd, task: T) -> T::Output {
+pub(crate) fn run<T: Loop>(simd: Simd, task: T) -> T::Output {
     // More would be undefined behaviour.
     assert!(simd <= Simd::best() || simd == Simd::Scalar, "this machine has no {simd}");
     #[cfg(target_arch = "x86_64")]

@@ -1,13 +1,17 @@
 //! The kernels: each one computation, as `NAME.rs` here and `NAME.wgsl` in `shaders/`.
 
 pub mod axis_layout;
+mod combination;
 pub(crate) mod fft_lanes;
 pub(crate) mod fft_plan;
+pub(crate) mod fine_grid;
 mod footprint;
-mod lanes;
+pub(crate) mod gridding;
+pub(crate) mod lanes;
 pub mod part;
 
 pub use axis_layout::AxisLayout;
+pub(crate) use combination::{combine, soften};
 pub use footprint::MATRIX;
 pub use part::Part;
 
@@ -41,6 +45,7 @@ kernels! {
     coil_combine::CoilCombine,
     coil_expand::CoilExpand,
     chirp::Chirp,
+    crop_images::CropImages,
     crop_lines::CropLines,
     dot::Dot,
     extrapolate::Extrapolate,
@@ -57,7 +62,11 @@ kernels! {
     momentum::Momentum,
     multiply_lines::MultiplyLines,
     neighbours::Neighbours,
+    nufft_interpolate::NufftInterpolate,
+    nufft_spread::NufftSpread,
+    pad_images::PadImages,
     pad_lines::PadLines,
+    periodic_filter::PeriodicFilter,
     primal_step::PrimalStep,
     quotient::Quotient,
     sample_lines::SampleLines,

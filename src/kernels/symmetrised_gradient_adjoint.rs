@@ -34,29 +34,34 @@ impl Kernel for SymmetrisedGradientAdjoint {
 
     fn on_cpu(&self, inputs: &[Host], outputs: &mut [HostMut]) {
         let slabs = [inputs[0].numbers::<f32>(), inputs[1].numbers()];
-        let nx = self.field.nx as usize;
-        let [yy, xx, xy] = [0, 1, 2].map(|channel| self.field.channel(slabs, channel, 3));
-        self.field.lines(outputs[0].numbers(), 3).for_each(|(line, x)| {
+        let (nx, parts) = (self.field.nx as usize, self.field.parts as usize);
+        self.field.lines(outputs[0].numbers(), 3 * parts).for_each(|(line, x)| {
             x.fill(0.0);
-            let (v_y, v_x) = x[nx..].split_at_mut(nx);
-            across(xx.line(line), 1.0, v_x);
-            across(xy.line(line), FRAC_1_SQRT_2, v_y);
-            for (v, e, factor) in [(v_y, yy, 1.0), (v_x, xy, FRAC_1_SQRT_2)] {
-                if e.has_above(line) {
-                    v.iter_mut().zip(e.line(line)).for_each(|(v, e)| *v += factor * e);
-                }
-                if let Some(below) = e.below(line) {
-                    v.iter_mut().zip(below).for_each(|(v, e)| *v -= factor * e);
+            let (v_y, v_x) = x[parts * nx..].split_at_mut(parts * nx);
+            for part in 0..parts {
+                let e = |index: usize| self.field.channel(slabs, index * parts + part, 3 * parts);
+                let [yy, xx, xy] = [e(0), e(1), e(2)];
+                let [v_y, v_x] = [&mut *v_y, &mut *v_x].map(|v| &mut v[part * nx..][..nx]);
+                across(xx.line(line), 1.0, v_x);
+                across(xy.line(line), FRAC_1_SQRT_2, v_y);
+                for (v, e, factor) in [(v_y, yy, 1.0), (v_x, xy, FRAC_1_SQRT_2)] {
+                    if e.has_above(line) {
+                        v.iter_mut().zip(e.line(line)).for_each(|(v, e)| *v += factor * e);
+                    }
+                    if let Some(below) = e.below(line) {
+                        v.iter_mut().zip(below).for_each(|(v, e)| *v -= factor * e);
+                    }
                 }
             }
         });
     }
 
     fn example(seed: u64) -> Example<Self> {
-        let field = Field { channels: 3, ..Field::example(seed, true) };
-        let e = field.noise(field.input_lines, 3, seed);
-        let other = field.noise(3, 3, seed + 1);
-        let x = field.noise(12, 3, seed + 2);
+        let parts = 1 + seed as u32 % 2;
+        let field = Field { parts, channels: 3 * parts, ..Field::example(seed, true) };
+        let e = field.noise(field.input_lines, field.channels, seed);
+        let other = field.noise(3, field.channels, seed + 1);
+        let x = field.noise(12, field.channels, seed + 2);
         Example { kernel: Self { field }, inputs: vec![e, other], outputs: vec![x] }
     }
 }

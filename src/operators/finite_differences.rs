@@ -1,48 +1,66 @@
 //! Finite differences within slices: the gradient by forward differences, zero across the last line and column
 //! (Chambolle 2004), whose adjoint is minus a divergence by backward differences.
 
-use super::LinearOperator;
+use super::{LinearOperator, Pixels};
 use crate::{
     device::{Array, Device, Slab},
     error::Result,
     kernels::{Gradient, GradientAdjoint, SymmetrisedGradient, SymmetrisedGradientAdjoint, gradient::Field},
 };
 
-/// ∇u for images `[nz·ny, nx]`, or ∇u − v for images with a vector field, `[nz·ny, 3, nx]`; result `[nz·ny, 2, nx]`.
+/// ∇u for images, or ∇u − v for images with a vector field. Real ones: u `[nz·ny, nx]`, with its field `[nz·ny, 3, nx]`,
+/// result `[nz·ny, 2, nx]` (along y, along x). Complex ones: u `[nz·ny, 2, nx]`, with its field `[nz·ny, 6, nx]`, result
+/// `[nz·ny, 4, nx]`, in the place of each number its real and its imaginary part.
 #[derive(Debug)]
 pub struct FiniteDifferences {
     device: Device,
     ny: usize,
+    pixels: Pixels,
     domain: Vec<usize>,
     range: [usize; 3],
 }
 
 impl FiniteDifferences {
-    /// For `slices` of `ny` × `nx`.
+    /// For `slices` of `ny` × `nx`, real.
     ///
     /// # Panics
     /// If an extent is 0 or more than a u32 counts.
     #[track_caller]
-    pub fn new(device: &Device, [nz, ny, nx]: [usize; 3]) -> Self {
-        assert!(nz * ny > 0 && nx > 0 && u32::try_from(6 * nz * ny * nx).is_ok(), "slices of {nz} × {ny} × {nx}");
-        Self { device: device.clone(), ny, domain: vec![nz * ny, nx], range: [nz * ny, 2, nx] }
+    pub fn new(device: &Device, slices: [usize; 3]) -> Self {
+        Self::of(device, slices, Pixels::Real)
+    }
+
+    /// For `slices` of `ny` × `nx` such pixels.
+    ///
+    /// # Panics
+    /// As [`FiniteDifferences::new`].
+    #[track_caller]
+    pub fn of(device: &Device, [nz, ny, nx]: [usize; 3], pixels: Pixels) -> Self {
+        let (lines, parts) = (nz * ny, pixels.parts());
+        assert!(lines > 0 && nx > 0 && u32::try_from(6 * parts * lines * nx).is_ok(), "slices of {nz} × {ny} × {nx}");
+        let domain = pixels.shape([nz, ny, nx]);
+        Self { device: device.clone(), ny, pixels, domain, range: [lines, 2 * parts, nx] }
     }
 
     /// The same for u and v: ∇u − v.
     pub fn less_field(self) -> Self {
         let [lines, _, nx] = self.range;
-        Self { domain: vec![lines, 3, nx], ..self }
+        Self { domain: vec![lines, 3 * self.pixels.parts(), nx], ..self }
     }
 
     /// An upper bound of its norm: 2√2, √8 and 1 together for a field.
     pub fn norm(&self) -> f64 {
-        if self.domain.len() == 3 { 3.0 } else { 8.0_f64.sqrt() }
+        if self.has_field() { 3.0 } else { 8.0_f64.sqrt() }
+    }
+
+    fn has_field(&self) -> bool {
+        self.domain.len() == 3 && self.domain[1] > self.pixels.parts()
     }
 
     fn field(&self) -> Field {
-        let [_, _, nx] = self.range;
-        let channels = if self.domain.len() == 3 { 3 } else { 1 };
-        Field { nx: nx as u32, ny: self.ny as u32, channels, ..Field::default() }
+        let ([_, _, nx], parts) = (self.range, self.pixels.parts() as u32);
+        let channels = if self.has_field() { 3 * parts } else { parts };
+        Field { nx: nx as u32, ny: self.ny as u32, parts, channels, ..Field::default() }
     }
 }
 
@@ -71,11 +89,12 @@ impl LinearOperator for FiniteDifferences {
 }
 
 /// E v, the symmetrised gradient of the vector field of images `[nz·ny, 3, nx]` by backward differences, so that E∇ has no
-/// shift (Bredies, Kunisch & Pock 2010); result `[nz·ny, 3, nx]`.
+/// shift (Bredies, Kunisch & Pock 2010); result `[nz·ny, 3, nx]`. Complex: `[nz·ny, 6, nx]`, both.
 #[derive(Debug)]
 pub struct SymmetrisedDifferences {
     device: Device,
     ny: usize,
+    parts: usize,
     shape: [usize; 3],
 }
 
@@ -83,18 +102,28 @@ impl SymmetrisedDifferences {
     /// An upper bound of its norm: √8.
     pub const NORM: f64 = 2.0 * std::f64::consts::SQRT_2;
 
-    /// For `slices` of `ny` × `nx`.
+    /// For `slices` of `ny` × `nx`, real.
     ///
     /// # Panics
     /// As [`FiniteDifferences::new`].
     #[track_caller]
     pub fn new(device: &Device, slices: [usize; 3]) -> Self {
-        let FiniteDifferences { device, ny, range: [lines, _, nx], .. } = FiniteDifferences::new(device, slices);
-        Self { device, ny, shape: [lines, 3, nx] }
+        Self::of(device, slices, Pixels::Real)
+    }
+
+    /// For `slices` of `ny` × `nx` such pixels.
+    ///
+    /// # Panics
+    /// As [`FiniteDifferences::new`].
+    #[track_caller]
+    pub fn of(device: &Device, slices: [usize; 3], pixels: Pixels) -> Self {
+        let FiniteDifferences { device, ny, range: [lines, _, nx], .. } = FiniteDifferences::of(device, slices, pixels);
+        Self { device, ny, parts: pixels.parts(), shape: [lines, 3 * pixels.parts(), nx] }
     }
 
     fn field(&self) -> Field {
-        Field { nx: self.shape[2] as u32, ny: self.ny as u32, channels: 3, ..Field::default() }
+        let [_, channels, nx] = self.shape.map(|extent| extent as u32);
+        Field { nx, ny: self.ny as u32, parts: self.parts as u32, channels, ..Field::default() }
     }
 }
 

@@ -21,6 +21,7 @@ use crate::{
     geometry::{Grid, LengthUnit},
     monitor::Monitor,
     operators::{GroupFilter, Levels},
+    operators::Pixels,
     regularisers::total_variation,
     scan::Scan,
     solvers::{PlugAndPlay, Progress, Solver, plug_and_play::Denoiser},
@@ -64,7 +65,7 @@ impl Recipe for NonLocal {
         let options = &Options { strength, ..self.0.clone() };
         options.iteration.check(&scan.geometry, grid)?;
         let mut solver = monitor.step("plan", 1, || {
-            let tv = |strength| Ok(vec![total_variation(device, grid.shape, strength as f32, 0.0)]);
+            let tv = |strength| Ok(vec![total_variation(device, grid.shape, Pixels::Real, strength as f32)]);
             let filter = GroupFilter::new(device, grid.shape, RADIUS)?;
             Ok(NonLocalSolver::new(Tuned::new(options, scan, grid, device, 1, tv)?, filter, options.iteration.count))
         })?;

@@ -3,11 +3,12 @@
 
 use super::{Recipe, Reconstruction, options::Options, variational};
 use crate::{
-    device::{Device, Element},
+    device::Device,
     error::{Error, Result, check_finite},
     geometry::Grid,
     monitor::Monitor,
-    regularisers::total_variation,
+    operators::Pixels,
+    regularisers::prior_image,
     scan::Scan,
 };
 
@@ -31,12 +32,8 @@ impl Recipe for Piccs {
         let values: Vec<f32> = prior.iter().copied().collect();
         check_finite("the prior image", prior.shape(), &values)?;
         variational::reconstruct(("piccs", &self.0), scan, grid, (device, monitor), 1, |strength| {
-            let half = strength as f32 / 2.0;
-            let [plain, mut shifted] = [0, 1].map(|_| total_variation(device, grid.shape, half, 0.0));
-            let mut shift = device.zeros(shifted.operator.range(), Element::F32)?;
-            shifted.operator.forward(&device.upload(&[nz * ny, nx], &values)?, &mut shift)?;
-            shifted.shift = Some(shift);
-            Ok(vec![plain, shifted])
+            let prior = device.upload(&[nz * ny, nx], &values)?;
+            Ok(prior_image(device, grid.shape, Pixels::Real, &prior, strength as f32)?.into())
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Recipe, Reconstruction, options::Options, variational};
 use crate::{
-    device::Device, error::Result, geometry::Grid, monitor::Monitor, regularisers::total_generalised_variation, scan::Scan,
+    device::Device, error::Result, geometry::Grid, monitor::Monitor, operators::Pixels, regularisers::total_generalised_variation, scan::Scan,
 };
 
 /// The recipe.
@@ -12,7 +12,7 @@ pub struct Tgv(pub Options);
 impl Recipe for Tgv {
     fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
         variational::reconstruct(("tgv", &self.0), scan, grid, (device, monitor), 3, |strength| {
-            Ok(total_generalised_variation(device, grid.shape, strength as f32).into())
+            Ok(total_generalised_variation(device, grid.shape, Pixels::Real, strength as f32).into())
         })
     }
 }

@@ -3,7 +3,8 @@
 
 use super::{Recipe, Reconstruction, options::Options, variational};
 use crate::{
-    device::Device, error::Result, geometry::Grid, monitor::Monitor, regularisers::total_variation, scan::Scan,
+    device::Device, error::Result, geometry::Grid, monitor::Monitor, operators::Pixels, regularisers::total_variation,
+    scan::Scan,
 };
 
 /// The recipe.
@@ -13,7 +14,7 @@ pub struct Tv(pub Options);
 impl Recipe for Tv {
     fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
         variational::reconstruct(("tv", &self.0), scan, grid, (device, monitor), 1, |strength| {
-            Ok(vec![total_variation(device, grid.shape, strength as f32, 0.0)])
+            Ok(vec![total_variation(device, grid.shape, Pixels::Real, strength as f32)])
         })
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     kernels::GUARD,
     monitor::Monitor,
     operators::{
-        FirstChannel, LineFilter, LineFilterPlan, LinearOperator, Weighted, XRay,
+        FirstChannels, LineFilter, LineFilterPlan, LinearOperator, Weighted, XRay,
         arithmetic::{add_columns, fill},
     },
     problem::{Fidelity, Metric, Problem, Term},
@@ -130,7 +130,7 @@ impl Tuned {
         let data = device.upload(&shape, projections.into_raw_vec_and_offset().0)?;
         let operator: Box<dyn LinearOperator> = match channels {
             1 => operator,
-            _ => Box::new(FirstChannel::new(device, operator, channels)?),
+            _ => Box::new(FirstChannels::new(device, operator, channels)?),
         };
         let start = options.iteration.start.as_ref().map(|start| first(start, device, channels)).transpose()?;
         // Both are replaced at once.

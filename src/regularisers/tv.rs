@@ -1,10 +1,15 @@
-//! Total variation: the sum of the gradients' lengths, per pixel and not per mm (Rudin, Osher & Fatemi 1992; isotropic).
+//! Total variation: the sum of the gradients' lengths, per pixel and not per mm (Rudin, Osher & Fatemi 1992; isotropic). The
+//! gradient of a complex image has four real numbers, and one length.
 
-use crate::{device::Device, operators::FiniteDifferences, problem::Term};
+use crate::{
+    device::Device,
+    operators::{FiniteDifferences, Pixels},
+    problem::Term,
+};
 
-/// λ Σ |∇x| over slices `[nz, ny, nx]`; with `smoothing` δ > 0 Huber's form, ½|∇x|²/δ where |∇x| < δ.
-pub fn total_variation(device: &Device, slices: [usize; 3], strength: f32, smoothing: f32) -> Term {
-    let operator = FiniteDifferences::new(device, slices);
+/// λ Σ |∇x| over slices `[nz, ny, nx]`.
+pub fn total_variation(device: &Device, slices: [usize; 3], pixels: Pixels, strength: f32) -> Term {
+    let operator = FiniteDifferences::of(device, slices, pixels);
     let norm = operator.norm();
-    Term { operator: Box::new(operator), norm, strength, smoothing, factors: None, shift: None }
+    Term::new(operator, norm, strength)
 }

@@ -4,6 +4,7 @@
 pub mod asd_pocs;
 pub mod conjugate_gradient;
 pub mod fista;
+pub mod linear_system;
 pub mod linearised_admm;
 pub mod ordered_subsets;
 pub mod plug_and_play;
@@ -16,6 +17,7 @@ pub use crate::problem::Bounds;
 pub use asd_pocs::AsdPocs;
 pub use conjugate_gradient::ConjugateGradient;
 pub use fista::Fista;
+pub use linear_system::LinearSystem;
 pub use linearised_admm::{AdmmOptions, LinearisedAdmm, SplitTerm};
 pub use ordered_subsets::OrderedSubsets;
 pub use plug_and_play::PlugAndPlay;

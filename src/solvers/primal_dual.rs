@@ -9,19 +9,27 @@
 //!
 //! with P_λ the projection onto balls of radius λ, and G and H from a positive map S of the data's space
 //! ([`Metric`]). A filter S that rises with frequency as the ramp does makes AᵀSA nearly a multiple of the identity, so
-//! that coarse and fine structures converge alike (a preconditioner as in Pock & Chambolle 2011; a filter as in FBP).
+//! that coarse and fine structures converge alike (a preconditioner as in Pock & Chambolle 2011; a filter as in FBP). With
+//! [`Metric::Gradient`] it is the method of Condat (2013) and Vũ (2013): Aᴴ(Ax − b) stands in the place of Aᵀy.
 
-use super::{Progress, Solver};
+use super::{
+    Progress, Solver,
+    watch::{Growth, Watch},
+};
 use crate::{
     device::{Array, Device, Element},
     error::Result,
     kernels::{GUARD, PrimalStep, ShrinkDual},
     monitor::Monitor,
-    operators::arithmetic::{add, add_columns},
+    operators::{
+        arithmetic::{add, add_columns},
+        scalars::Scalars,
+    },
     problem::{Fidelity, Metric, Problem, Term},
 };
 
-/// Step sizes. Convergence needs τ (‖AᵀSA‖ + Σ σ‖K‖²) ≤ 1.
+/// Step sizes. Convergence needs τ (‖AᵀSA‖ + Σ σ‖K‖²) ≤ 1; for [`Metric::Gradient`] with L = ‖AᴴA‖ and
+/// r = 1/τ − Σ σ‖K‖², r > L/2 and ρ < 2 − L/(2r).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Steps {
     /// τ.
@@ -50,7 +58,13 @@ pub struct PrimalDual {
     filtered: Vec<Array>,
     y: Array,
     duals: Vec<Dual>,
+    /// ‖A x̄ − b‖², looked at now and then, and whether it runs away.
+    square: Scalars,
+    growth: Growth,
 }
+
+/// ‖A x̄ − b‖² among the scalars.
+const SQUARE: usize = 1;
 
 /// A term ½μ‖x − a‖² beside the problem's, which the primal step takes in closed form.
 #[derive(Debug)]
@@ -72,7 +86,7 @@ impl PrimalDual {
     /// Starts from `start`, or from 0.
     ///
     /// # Errors
-    /// [`crate::Error::OutOfMemory`].
+    /// [`crate::Error::OutOfMemory`]. Iterations report [`crate::Error::Diverged`] where steps are too long.
     ///
     /// # Panics
     /// If the problem's shapes do not fit each other, or the start's.
@@ -88,6 +102,11 @@ impl PrimalDual {
         let dual =
             |term: &Term| Ok(Dual { p: zeros(term.operator.range())?, g: zeros(term.operator.range())?, step: 0.0 });
         let duals = problem.terms.iter().map(dual).collect::<Result<_>>()?;
+        let data = &problem.fidelity.data;
+        let mut square = Scalars::new(device, &[0.0], &[data])?;
+        square.dot(SQUARE, data, data);
+        // An empty image leaves ‖b‖²; on the way to the solution there may be some more for a while.
+        let growth = Growth::above("the residual's square", 2.0 * f64::from(square.read()?[SQUARE]));
         let mut solver = Self {
             device: device.clone(),
             anchor: None,
@@ -101,6 +120,8 @@ impl PrimalDual {
             y: zeros(range)?,
             x,
             duals,
+            square,
+            growth,
             problem,
         };
         let metric = std::mem::replace(&mut solver.problem.fidelity.metric, Metric::Scalar(0.0));
@@ -128,7 +149,7 @@ impl PrimalDual {
                 .into_iter()
                 .map(|filter| self.device.zeros(&filter.filtered_shape(), Element::F32))
                 .collect::<Result<_>>()?,
-            Metric::Scalar(_) => vec![],
+            Metric::Scalar(_) | Metric::Gradient => vec![],
         };
         let share = steps.terms / self.duals.len().max(1) as f32;
         for (term, dual) in self.problem.terms.iter().zip(&mut self.duals) {
@@ -151,7 +172,15 @@ impl PrimalDual {
     }
 
     fn step(&mut self) -> Result<()> {
-        self.problem.fidelity.operator.adjoint(&self.y, &mut self.sum)?;
+        let Fidelity { operator, data, metric } = &self.problem.fidelity;
+        match metric {
+            Metric::Gradient => {
+                operator.forward(&self.x, &mut self.sum)?;
+                add(&self.device, -1.0, data, &mut self.sum);
+                watch((&mut self.square, &mut self.growth), self.iteration, &self.sum)?;
+            }
+            _ => operator.adjoint(&self.y, &mut self.sum)?,
+        }
         for (term, dual) in self.problem.terms.iter().zip(&self.duals) {
             term.operator.adjoint(&dual.p, &mut self.part)?;
             add(&self.device, 1.0, &self.part, &mut self.sum);
@@ -191,8 +220,12 @@ impl PrimalDual {
 
     fn data(&mut self) -> Result<()> {
         let Fidelity { operator, data, metric } = &self.problem.fidelity;
+        if matches!(metric, Metric::Gradient) {
+            return Ok(());
+        }
         operator.forward(&self.bar, &mut self.projected)?;
         add(&self.device, -1.0, data, &mut self.projected);
+        watch((&mut self.square, &mut self.growth), self.iteration, &self.projected)?;
         let (relaxation, columns) = (self.steps.relaxation, data.line_len());
         match metric {
             Metric::Lines { gain, decay } => {
@@ -207,9 +240,19 @@ impl PrimalDual {
                 add(&self.device, -1.0, &self.y, &mut self.projected);
                 add(&self.device, relaxation * gain, &self.projected, &mut self.y);
             }
+            Metric::Gradient => {}
         }
         Ok(())
     }
+}
+
+/// Looks now and then whether what is left of the data runs away.
+fn watch((square, growth): (&mut Scalars, &mut Growth), iteration: usize, rest: &Array) -> Result<()> {
+    if !Watch::is_due(iteration) {
+        return Ok(());
+    }
+    square.dot(SQUARE, rest, rest);
+    growth.check(iteration, f64::from(square.read()?[SQUARE]))
 }
 
 impl Dual {

@@ -1,0 +1,107 @@
+//! Conjugate gradients for (N + λ) x = h, N its own adjoint and not negative (Hestenes & Stiefel 1952). Its factors stay on the
+//! device.
+
+use std::sync::Arc;
+
+use super::{Progress, Solver, watch::Watch};
+use crate::{
+    device::{Array, Device, Element},
+    error::{Error, Result},
+    operators::{Factor, LinearOperator, Scalars},
+};
+
+/// Scalars: ‖r‖² of this iteration and of the next, by turns; ⟨p, (N + λ) p⟩.
+const GAMMA: [usize; 2] = [1, 2];
+const CURVATURE: usize = 3;
+const ONE: Factor = Factor::constant(1.0);
+
+/// The iteration's vectors, named as in the literature.
+pub struct LinearSystem {
+    device: Device,
+    normal: Arc<dyn LinearOperator + Send + Sync>,
+    damping: f32,
+    x: Array,
+    /// Residual h − (N + λ) x.
+    r: Array,
+    /// Direction.
+    p: Array,
+    /// (N + λ) p.
+    q: Array,
+    scalars: Scalars,
+    watch: Watch,
+    iteration: usize,
+}
+
+impl LinearSystem {
+    /// Prepares the iteration from `start`; `damping` is λ, 0 for none.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a damping below 0; those of the operator.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    #[track_caller]
+    pub fn new(
+        device: &Device,
+        normal: Arc<dyn LinearOperator + Send + Sync>,
+        right: Array,
+        start: Array,
+        damping: f32,
+    ) -> Result<Self> {
+        if !(damping >= 0.0 && damping.is_finite()) {
+            return Err(Error::Option(format!("a damping of {damping}: give 0 or more")));
+        }
+        assert!(normal.domain() == start.shape() && normal.range() == right.shape(), "shapes of N, x and h");
+        let zeros = || device.zeros(start.shape(), Element::F32);
+        let (mut q, mut p) = (zeros()?, zeros()?);
+        let mut scalars = Scalars::new(device, &[0.0; 3], &[&start])?;
+        let mut r = right;
+        scalars.dot(GAMMA[0], &r, &r);
+        let watch = Watch::new("the residual's square", f64::from(scalars.read()?[GAMMA[0]]));
+        normal.forward(&start, &mut q)?;
+        scalars.blend(Factor::constant(damping), &start, ONE, &mut q);
+        scalars.blend(ONE.negative(), &q, ONE, &mut r);
+        scalars.blend(ONE, &r, Factor::constant(0.0), &mut p);
+        scalars.dot(GAMMA[0], &r, &r);
+        let device = device.clone();
+        Ok(Self { device, normal, damping, x: start, r, p, q, scalars, watch, iteration: 0 })
+    }
+
+    fn iterate(&mut self) -> Result<()> {
+        let Self { normal, damping, x, r, p, q, scalars, .. } = self;
+        let (gamma, next) = (GAMMA[self.iteration % 2], GAMMA[(self.iteration + 1) % 2]);
+        normal.forward(p, q)?;
+        if *damping > 0.0 {
+            scalars.blend(Factor::constant(*damping), p, ONE, q);
+        }
+        scalars.dot(CURVATURE, p, q);
+        let alpha = Factor::ratio(gamma, CURVATURE);
+        scalars.blend(alpha, p, ONE, x);
+        scalars.blend(alpha.negative(), q, ONE, r);
+        scalars.dot(next, r, r);
+        scalars.blend(ONE, r, Factor::ratio(next, gamma), p);
+        self.iteration += 1;
+        if Watch::is_due(self.iteration) {
+            self.watch.check(self.iteration, f64::from(self.scalars.read()?[next]))?;
+        }
+        Ok(())
+    }
+}
+
+impl Iterator for LinearSystem {
+    type Item = Result<Progress>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some(self.iterate().map(|()| Progress { iteration: self.iteration }))
+    }
+}
+
+impl Solver for LinearSystem {
+    fn solution(&self) -> &Array {
+        &self.x
+    }
+
+    fn device(&self) -> &Device {
+        &self.device
+    }
+}
