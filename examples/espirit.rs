@@ -17,7 +17,8 @@ fn read(name: &str) -> Result<Array4<Complex32>, Box<dyn Error>> {
     let mut extents: Vec<usize> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
     extents.resize(extents.len().max(4), 1);
     let bytes = fs::read(format!("{name}.cfl"))?;
-    let reals: Vec<f32> = bytes.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().expect("four"))).collect();
+    let reals: Vec<f32> =
+        bytes.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().expect("four"))).collect();
     let numbers = reals.chunks_exact(2).map(|pair| Complex32::new(pair[0], pair[1])).collect();
     Ok(Array4::from_shape_vec((extents[3], extents[2], extents[1], extents[0]), numbers)?)
 }

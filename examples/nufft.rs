@@ -11,7 +11,10 @@ use rushlight::{
 };
 
 fn numbers(folder: &Path, name: &str) -> Result<Vec<f32>, Box<dyn std::error::Error>> {
-    Ok(fs::read(folder.join(name))?.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect())
+    Ok(fs::read(folder.join(name))?
+        .chunks_exact(4)
+        .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]))
+        .collect())
 }
 
 fn seconds(repeats: usize, mut once: impl FnMut() -> rushlight::Result<()>) -> rushlight::Result<Vec<f64>> {

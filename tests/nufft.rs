@@ -206,7 +206,9 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
 #[test]
 fn the_adjoint_is_the_adjoint_whatever_the_tolerance() {
     for (name, device) in devices::every(1 << 20) {
-        for (trajectory, coils) in [(radial(64, 20, 128), 8), (random([12, 20, 17], 700), 2), (random([1, 64, 64], 900), 1)] {
+        for (trajectory, coils) in
+            [(radial(64, 20, 128), 8), (random([12, 20, 17], 700), 2), (random([1, 64, 64], 900), 1)]
+        {
             for tolerance in [1e-2, 1e-6] {
                 let nufft = Nufft::new(&device, &trajectory, coils, tolerance).unwrap();
                 let (x, y) = (HostArray::noise(nufft.domain(), 1), HostArray::noise(nufft.range(), 2));
@@ -269,7 +271,8 @@ fn the_toeplitz_form_is_the_adjoint_after_the_weighted_transform() {
                 assert!(error <= tolerance, "{:?} on {name}: {error:e} of {tolerance:e}", trajectory.matrix);
                 // Self-adjoint to rounding.
                 let y = HostArray::noise(toeplitz.domain(), 6);
-                let (ay, norm) = (run(&device, &toeplitz, &y, true), dot(&found, &found) * dot(y.numbers(), y.numbers()));
+                let (ay, norm) =
+                    (run(&device, &toeplitz, &y, true), dot(&found, &found) * dot(y.numbers(), y.numbers()));
                 let gap = (dot(&found, y.numbers()) - dot(x.numbers(), &ay)).abs() / norm.sqrt();
                 assert!(gap <= 1e-6, "{:?} on {name}: {gap:e}", trajectory.matrix);
             }

@@ -103,7 +103,14 @@ impl Espirit {
         let series = Series::new(&spectrum.filtered(threshold).projector, coils, kernel);
         let (_, components) = eigenvectors(&coil_covariance(flat(calibration).view()));
         let begin: Vec<Vec<Complex64>> = (0..self.sets).map(|set| components.column(set).to_vec()).collect();
-        let pixels = Pixels { series: &series, waves: Waves::new(kernel[2] - 1, matrix[2]), matrix, coils, begin, options: *self };
+        let pixels = Pixels {
+            series: &series,
+            waves: Waves::new(kernel[2] - 1, matrix[2]),
+            matrix,
+            coils,
+            begin,
+            options: *self,
+        };
         let (maps, eigenvalues) = pixels.solve();
         Ok(Sensitivities { maps, eigenvalues, threshold: threshold / spectrum.largest })
     }
@@ -121,14 +128,21 @@ impl Espirit {
             )));
         }
         if matches!(self.threshold, Threshold::Relative(part) if !(part > 0.0 && part < 1.0)) {
-            return Err(Error::Option(format!("ESPIRiT with {:?}: the threshold lies between 0 and 1", self.threshold)));
+            return Err(Error::Option(format!(
+                "ESPIRiT with {:?}: the threshold lies between 0 and 1",
+                self.threshold
+            )));
         }
         if calibration.iter().any(|x| !(x.re.is_finite() && x.im.is_finite())) {
-            return Err(Error::Scan("the calibration region holds numbers that are not finite; mend or mask them".into()));
+            return Err(Error::Scan(
+                "the calibration region holds numbers that are not finite; mend or mask them".into(),
+            ));
         }
         let kernel = matrix.map(|extent| if extent == 1 { 1 } else { side });
         // With one patch only, everything would be signal.
-        let fits = |axis: usize| extents[axis] <= matrix[axis] && extents[axis] >= kernel[axis] + usize::from(kernel[axis] > 1);
+        let fits = |axis: usize| {
+            extents[axis] <= matrix[axis] && extents[axis] >= kernel[axis] + usize::from(kernel[axis] > 1)
+        };
         if !(0..3).all(fits) {
             return Err(Error::Scan(format!(
                 "a calibration region of {extents:?} (z, y, x) in an image of {matrix:?}: ESPIRiT's kernel of {kernel:?} needs a \

@@ -57,7 +57,9 @@ impl Nufft {
             return Err(Error::Scan(format!("{samples} samples: a plan counts to 2³²; split the trajectory")));
         }
         if matrix[2] == 1 {
-            return Err(Error::Scan("an image one column wide has no non-uniform transform; lay its points along x".into()));
+            return Err(Error::Scan(
+                "an image one column wide has no non-uniform transform; lay its points along x".into(),
+            ));
         }
         let choice = window::choose(matrix, samples, tolerance)?;
         let means = match device {

@@ -18,7 +18,8 @@ pub fn gram(calibration: ArrayView4<Complex32>, kernel: [usize; 3]) -> Matrix {
     let volume = nz * ny * nx;
     let pairs: Vec<(usize, usize)> = (0..coils).flat_map(|a| (0..=a).map(move |b| (a, b))).collect();
     let of_pair = |(a, b): &(usize, usize)| {
-        let correlation = Correlation { a: &data[a * volume..][..volume], b: &data[b * volume..][..volume], extents, kernel };
+        let correlation =
+            Correlation { a: &data[a * volume..][..volume], b: &data[b * volume..][..volume], extents, kernel };
         correlation.block()
     };
     let made: Vec<Vec<Complex64>> = pairs.par_iter().map(of_pair).collect();

@@ -200,7 +200,8 @@ mod tests {
         let n = 71;
         let values: Vec<f64> = (0..n).map(|k| 10.0_f64.powf(-6.0 * k as f64 / n as f64)).collect();
         let circulant = |weights: &dyn Fn(f64) -> f64, i: usize, j: usize| {
-            let wave = |k: usize| num_complex::Complex64::cis(std::f64::consts::TAU * (k * (n + i - j) % n) as f64 / n as f64);
+            let wave =
+                |k: usize| num_complex::Complex64::cis(std::f64::consts::TAU * (k * (n + i - j) % n) as f64 / n as f64);
             (0..n).map(|k| wave(k) * weights(values[k])).sum::<num_complex::Complex64>() / n as f64
         };
         let mut gram = Matrix::zeros(n, n);

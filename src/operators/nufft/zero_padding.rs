@@ -40,7 +40,8 @@ impl ZeroPadding {
         }
         let batch = (WORK.min(limit) / bytes).clamp(1, coils as u64) as usize;
         let axes = [Axis::Z, Axis::Y, Axis::X];
-        let axes: Vec<Axis> = axes.into_iter().zip(fine).filter(|(_, extent)| *extent > 1).map(|(axis, _)| axis).collect();
+        let axes: Vec<Axis> =
+            axes.into_iter().zip(fine).filter(|(_, extent)| *extent > 1).map(|(axis, _)| axis).collect();
         // The transform is orthonormal.
         let scale = (points as f64).sqrt();
         factors[2].iter_mut().for_each(|factor| *factor = (f64::from(*factor) * scale) as f32);
