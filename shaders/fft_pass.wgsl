@@ -96,10 +96,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let part = task.index % params.span;
     // The twiddle of input r is e^(-2 pi i r part / (RADIX span)).
     let step = part * (butterflies / params.span);
-    let from = base_of(params.x, task);
+    let source = base_of(params.x, task);
     var values: array<vec2f, RADIX>;
     for (var r = 0u; r < RADIX; r++) {
-        let place = from + offset_of(params.x, task.index + r * butterflies);
+        let place = source + offset_of(params.x, task.index + r * butterflies);
         let twiddle = twiddles[r * step];
         values[r] = multiply(vec2f(x[place], x[place + params.x.imaginary]), vec2f(twiddle.x, params.sign * twiddle.y));
     }

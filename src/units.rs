@@ -54,6 +54,20 @@ pub fn attenuation(text: &str) -> Result<f64> {
     })
 }
 
+/// A magnetic field such as `0.3T` or `50mT`, in tesla.
+pub fn field(text: &str) -> Result<f64> {
+    parse(text, "a field with its unit, such as 0.3T or 50mT", |unit| match unit {
+        "T" => Some(1.0),
+        "mT" => Some(1e-3),
+        _ => None,
+    })
+}
+
+/// A level such as `30dB`, in decibels.
+pub fn decibels(text: &str) -> Result<f64> {
+    parse(text, "a level with its unit, such as 30dB", |unit| (unit == "dB").then_some(1.0))
+}
+
 /// Radians per unit `deg` or `rad`, as `--angle-unit` names them.
 pub fn angle_unit(text: &str) -> Result<f64> {
     angle_factor(text).ok_or_else(|| Error::Quantity { text: text.to_string(), expected: "an angle unit: deg or rad" })

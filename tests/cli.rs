@@ -806,6 +806,73 @@ fn wrong_usage() {
     assert_eq!(names(folder.path()).len(), 1);
 }
 
+/// With every method, whether or not it looks at the option.
+#[test]
+fn strengths_photons_and_views_that_cannot_be() {
+    let folder = with_scan();
+    let at = folder.path();
+    npy(at, "alike.npy", "<f4", false, "60,", &little(&[30.0; 60]));
+    npy(at, "empty.npy", "<f4", false, "60, 48", &little(&[0.0; 60 * 48]));
+    works(at, "scan disk --geometry parallel --views 60 --angles 0..180deg --cells 48 --cell 6mm -o sino.npy");
+    works(at, "phantom disk --size 48 --voxel 6mm -o prior.npy");
+    for method in ["tv", "tgv", "piccs", "nonlocal", "asd-pocs", "pwls", "sirt", "sart", "cgls"] {
+        let with = format!("--method {method} --prior prior.npy --size 48 --voxel 6mm -o image.npy");
+        for strength in ["0", "-1", "nan", "inf", "0x"] {
+            refused(at, &format!("recon scan.h5 {with} --strength {strength}"), &["strength", "above 0"]);
+        }
+        for photons in ["0", "-5", "nan"] {
+            refused(at, &format!("recon scan.h5 {with} --photons {photons}"), &["--photons", "above 0"]);
+        }
+        let parallel = "--geometry parallel --cell 6mm";
+        let alike = format!("recon sino.npy {parallel} --angles alike.npy --angle-unit deg {with}");
+        refused(at, &alike, &["views are all alike", "--angles"]);
+        let empty = format!("recon empty.npy {parallel} --angles 0..180deg {with}");
+        refused(at, &empty, &["nothing to reconstruct"]);
+    }
+}
+
+#[test]
+fn counts_above_the_flat_field_or_none() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    let integrals = sinogram(Beam::Parallel, &angles(0.0, 180.0), COLUMNS);
+    let counts: Vec<f32> = integrals.iter().map(|p| 1000.0 * (-p).exp()).collect();
+    write_sinogram(at, &counts);
+    let mut few = counts.clone();
+    few.iter_mut().step_by(COLUMNS).for_each(|count| *count *= 1.5);
+    let shape = format!("{VIEWS}, {COLUMNS}");
+    npy(at, "few.npy", "<f4", false, &shape, &little(&few));
+    npy(at, "none.npy", "<f4", false, &shape, &little(&vec![0.0; counts.len()]));
+    let with = format!("{PARALLEL} --numbers counts -o image.npy");
+    refused(at, &format!("recon sino.npy {with} --open-beam 100"), &["above the flat field", "exposure"]);
+    refused(at, &format!("recon none.npy {with} --open-beam 100"), &["no reading is above the dark field"]);
+    let run = works(at, &format!("recon few.npy {with} --open-beam 1000"));
+    assert!(run.err.contains(&format!("{VIEWS} brighter than 1.2 times the flat field")), "{}", run.err);
+}
+
+/// Ctrl-C with `--on-interrupt save`: the image so far is written, and the run counts as done.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_can_keep_the_image() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    works(at, "scan disk --geometry parallel --views 60 --angles 0..180deg --cells 48 --cell 6mm -o scan.h5");
+    // Hours of work, but interrupted as soon as the first iterations are shown.
+    let line = "recon scan.h5 --method sirt --size 96 --voxel 3mm --iterations 90000000 --on-interrupt save \
+                --callback-png . -o image.npy --json";
+    let mut child = command(at, line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while !at.join("iteration-0020.png").exists() {
+        assert_eq!(child.try_wait().unwrap(), None, "it ended before it could be interrupted");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let run = Run::from(child.wait_with_output().unwrap());
+    assert_eq!(run.code, Some(0), "{}", run.err);
+    assert!(run.out.contains("interrupted after"), "{}", run.out);
+    let values = image(&folder, "image.npy").values;
+    assert!(values.iter().all(|value| value.is_finite()) && values.iter().any(|value| *value > 0.01));
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_during_a_reconstruction() {

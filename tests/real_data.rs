@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
-use ndarray::{Array3, Axis};
+use ndarray::{Array3, Axis, s};
 use rushlight::{
     device::Device,
-    geometry::{Fan, Grid, LengthUnit},
+    geometry::{Fan, Grid, LengthUnit, Parallel},
     image::Quantity,
     io,
     monitor::Monitor,
     physics::{Spectrum, Tube},
     recipes::{
-        Recipe,
+        self, Iteration, Options, Recipe,
         bone::BoneCorrection,
         fbp::{Fbp, Filter},
     },
@@ -64,6 +64,45 @@ fn the_axis_of_the_tooth_is_near_column_296() {
             assert!((alone.column - 296.0).abs() < 0.5, "{alone:?}");
         }
     }
+}
+
+/// The tooth from every sixth view: against its own FBP from all 181 views, inside the tooth, total variation is 6 dB and
+/// more nearer than FBP from the same 31 (24.0 dB and 16.9 dB of the range were seen).
+#[test]
+fn a_sixth_of_the_tooths_views_suffice_for_total_variation() {
+    let Some(path) = data("ct-sinogram/tooth.h5") else { return };
+    let file = hdf5_pure::File::open(path).unwrap();
+    let row = |path| cube(&file, path).slice(s![.., ..1, ..]).to_owned();
+    let (data, flat, dark) = (row("exchange/data"), row("exchange/data_white"), row("exchange/data_dark"));
+    let counts = Counts { data, flat: Some(flat), dark: Some(dark) };
+    let degrees = file.dataset("exchange/theta").unwrap().read_f64().unwrap();
+    let (all, _) = counts.prepare(&Preparation::default()).unwrap();
+    let scan = |every: usize| {
+        let projections = all.slice(s![..;every, .., ..]).to_owned();
+        let angles = degrees.iter().step_by(every).map(|angle| angle.to_radians()).collect();
+        let (columns, unit) = (all.dim().2, LengthUnit::Cell);
+        let lines = Parallel { angles, columns, rows: 1, cell: 1.0, cell_height: 1.0, center: Some(295.9), unit };
+        Scan::new(projections, lines.geometry()).unwrap()
+    };
+    let grid = Grid::centered([1, 400, 400], [1.0; 3], [0.0; 3]);
+    let device = Device::cpu();
+    let made = |recipe: &dyn Recipe, every| {
+        recipe.reconstruct(scan(every), &grid, &device, &Monitor::silent()).unwrap().image.values
+    };
+    let fbp = Fbp { filter: Filter::Hann, ..Fbp::default() };
+    let reference = made(&fbp, 1);
+    let psnr = |image: Array3<f32>| {
+        let range = f64::from(reference.iter().copied().fold(0.0, f32::max));
+        let inside = reference.iter().zip(&image).filter(|(reference, _)| **reference > 0.003);
+        let squares: Vec<f64> = inside.map(|(a, b)| f64::from(a - b).powi(2)).collect();
+        assert!(squares.len() > 20_000, "{} pixels of tooth", squares.len());
+        10.0 * (range * range * squares.len() as f64 / squares.iter().sum::<f64>()).log10()
+    };
+    let iteration = Iteration { count: Some(100), ..Iteration::default() };
+    let tv = recipes::named("tv", &Options { iteration, ..Options::default() }).unwrap();
+    let (fbp, tv) = (psnr(made(&fbp, 6)), psnr(made(&*tv, 6)));
+    println!("tooth, 31 views: FBP {fbp:.1} dB, tv {tv:.1} dB of its FBP from 181");
+    assert!(tv > fbp + 6.0, "tv {tv:.1} dB, FBP {fbp:.1} dB");
 }
 
 /// A plastic disk 70 mm wide (Helsinki Tomography Challenge 2022), seen over 90° only: its edge is sharp where rays

@@ -6,9 +6,10 @@ use rushlight::{
     device::{Array, Device, HostArray},
     functionals::{Block, LeastSquares, Neighbourhood, Objective, Potential, Quadratic, Smooth, Sparse, Transmission},
     operators::LinearOperator,
+    problem::{Fidelity, Metric, Problem},
     solvers::{
-        AdmmOptions, Bounds, ConjugateGradient, Fista, LinearisedAdmm, OrderedSubsets, Sirt, SirtOptions, Solver,
-        SplitTerm, Subset,
+        AdmmOptions, Bounds, ConjugateGradient, Fista, LinearisedAdmm, OrderedSubsets, PrimalDual, Sirt, SirtOptions,
+        Solver, SplitTerm, Subset, primal_dual::Steps,
     },
 };
 
@@ -456,6 +457,11 @@ fn what_runs_away_is_reported() {
         let terms = terms(&device, (&a, &b), (&a, 0.5));
         let mut admm = LinearisedAdmm::new(&device, terms, start(), options).unwrap();
         ends(&name("splitting with a long step"), &mut admm, 300);
+        let fidelity = Fidelity { operator: Box::new(a.clone()), data: lines(&b), metric: Metric::Scalar(1.0) };
+        let problem = Problem { fidelity, terms: vec![], bounds: Bounds::NONE };
+        let steps = Steps { primal: (9.0 / a.square_norm()) as f32, terms: 0.0, relaxation: 1.5 };
+        let mut primal_dual = PrimalDual::new(&device, problem, None, steps).unwrap();
+        ends(&name("a primal step nine times too long"), &mut primal_dual, 300);
     }
 }
 

@@ -11,7 +11,8 @@ struct AxisLayout {
     image_stride: u32,
     first: u32,
     turn: u32,
-    spare: vec2<u32>,
+    spare: u32,
+    more_spare: u32,
 }
 
 // Column, row and image of a transform, and which of its `count` tasks an invocation does.
@@ -22,24 +23,24 @@ struct Task {
     index: u32,
 }
 
-fn task_of(layout: AxisLayout, count: u32, invocation: u32) -> Task {
-    var rest = invocation / layout.columns;
-    let column = invocation % layout.columns;
+fn task_of(axis: AxisLayout, count: u32, invocation: u32) -> Task {
+    var rest = invocation / axis.columns;
+    let column = invocation % axis.columns;
     let index = rest % count;
     rest /= count;
-    return Task(column, rest % layout.rows, rest / layout.rows, index);
+    return Task(column, rest % axis.rows, rest / axis.rows, index);
 }
 
 // Where number 0 of a transform would stand without a turn.
-fn base_of(layout: AxisLayout, task: Task) -> u32 {
-    return layout.first + task.image * layout.image_stride + task.row * layout.row_stride + task.column;
+fn base_of(axis: AxisLayout, task: Task) -> u32 {
+    return axis.first + task.image * axis.image_stride + task.row * axis.row_stride + task.column;
 }
 
 // How far from there number j stands.
-fn offset_of(layout: AxisLayout, j: u32) -> u32 {
-    var turned = j + layout.turn;
-    if turned >= layout.length {
-        turned -= layout.length;
+fn offset_of(axis: AxisLayout, j: u32) -> u32 {
+    var turned = j + axis.turn;
+    if turned >= axis.length {
+        turned -= axis.length;
     }
-    return turned * layout.stride;
+    return turned * axis.stride;
 }

@@ -120,6 +120,8 @@ impl IterativeFlags {
 
     /// The options, and the trace that fills while the method runs.
     pub fn options(&self, grid: &Grid, unit: LengthUnit, mu_water: Option<f64>) -> Result<(Options, Trace)> {
+        // Methods without a regulariser would not look at it.
+        self.strength.check()?;
         let read = |path: &Option<PathBuf>| path.as_ref().map(|path| image(path, mu_water)).transpose();
         if let Some(photons) = self.photons.filter(|photons| !(*photons > 0.0 && photons.is_finite())) {
             return Err(Error::Option(format!("--photons {photons}: give the count of the open beam, above 0")));
@@ -141,6 +143,28 @@ impl IterativeFlags {
             ..Options::default()
         };
         Ok((options, trace))
+    }
+
+    /// What of it MR has: iterations and strength, and the trace that fills while the method runs.
+    pub fn for_mr(&self, grid: Grid, unit: LengthUnit) -> Result<(Iteration, Strength, Trace)> {
+        let only_ct = [
+            ("--start", self.start.is_some()),
+            ("--prior", self.prior.is_some()),
+            ("--photons", self.photons.is_some()),
+            ("--subsets", self.subsets.is_some()),
+            ("--bounds", self.bounds.is_some()),
+        ];
+        if let Some((flag, _)) = only_ct.into_iter().find(|(_, given)| *given) {
+            return Err(Error::Option(format!("{flag} is for CT, and this is an MR scan; leave it out")));
+        }
+        let trace = Trace::default();
+        let iteration = Iteration {
+            count: self.iterations.0,
+            start: None,
+            keep: self.on_interrupt == OnInterrupt::Save,
+            observer: self.observer(grid, unit, trace.clone()),
+        };
+        Ok((iteration, self.strength, trace))
     }
 
     fn observer(&self, grid: Grid, unit: LengthUnit, trace: Trace) -> Option<Observer> {

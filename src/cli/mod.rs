@@ -5,6 +5,8 @@ mod geometry;
 mod grid;
 mod hardening;
 mod iterative;
+mod mr;
+mod mr_scan;
 mod object;
 mod output;
 mod report;
@@ -47,6 +49,8 @@ verbs! {
     recon::Recon,
     /// Scan a phantom or an image: what a scanner measures of it
     scan::Scan,
+    /// Design which points of k-space an MR scan measures: a mask or a trajectory
+    sampling::Sampling,
     /// Draw a phantom, area-sampled
     phantom::Phantom,
     /// Compare an image with the truth: RMSE, NRMSE, PSNR, SSIM

@@ -37,7 +37,7 @@ pub struct ImageFlags {
     /// Scan it on pixels N times finer (bilinear), so that no reconstruction meets the pixels that were scanned
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
     pub refine: Option<u8>,
-    /// Write the image that was scanned, in mm⁻¹, before it is made finer
+    /// Write the image that was scanned, in mm⁻¹, before it is made finer; with --mr the phantom's values, area-sampled
     #[arg(long, value_name = "FILE")]
     pub truth: Option<PathBuf>,
 }

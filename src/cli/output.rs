@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use rushlight::{
     Error, Result,
-    image::Image,
+    image::{ComplexImage, Image, Part},
     io::{self, WriteOptions},
     monitor::Monitor,
 };
@@ -41,6 +41,12 @@ impl OutputFlags {
         io::check_output(&self.output, self.force)
     }
 
+    /// The same for k-space.
+    pub fn check_kspace(&self) -> Result<()> {
+        io::kspace_format(&self.output, self.format.as_deref())?;
+        io::check_output(&self.output, self.force)
+    }
+
     pub fn options(&self) -> WriteOptions {
         WriteOptions { force: self.force, format: self.format.clone(), window: self.window }
     }
@@ -48,6 +54,19 @@ impl OutputFlags {
     /// Writes `image`; the names of the files, and a remark for the notes.
     pub fn write_image(&self, image: &Image, monitor: &Monitor, notes: &mut Vec<String>) -> Result<Vec<String>> {
         let written = monitor.step("write", 1, || io::write_image(&self.output, image, &self.options()))?;
+        notes.extend(written.remark);
+        Ok(written.paths.iter().map(|path| path.display().to_string()).collect())
+    }
+
+    /// The same for a part of a complex image.
+    pub fn write_complex(
+        &self,
+        image: &ComplexImage,
+        part: Part,
+        monitor: &Monitor,
+        notes: &mut Vec<String>,
+    ) -> Result<Vec<String>> {
+        let written = monitor.step("write", 1, || io::write_complex(&self.output, image, part, &self.options()))?;
         notes.extend(written.remark);
         Ok(written.paths.iter().map(|path| path.display().to_string()).collect())
     }

@@ -24,6 +24,7 @@ use super::{
     grid::GridFlags,
     hardening::HardeningFlags,
     iterative::IterativeFlags,
+    mr::{self, MrFlags},
     output::OutputFlags,
     report::Report,
 };
@@ -62,9 +63,9 @@ pub struct Flags {
     /// The scan: npy, npz:/key, TIFF (a file or a folder), HDF5 (DXchange, or file.h5:/path), MATLAB (file.mat:/path)
     #[arg(value_name = "SCAN")]
     input: PathBuf,
-    /// The method
-    #[arg(long, default_value = "fbp", value_parser = recipes::ALL.to_vec())]
-    method: String,
+    /// The method; fbp for CT and sense for MR by default
+    #[arg(long, value_parser = methods())]
+    method: Option<String>,
     #[command(flatten)]
     fbp: FbpFlags,
     #[command(flatten)]
@@ -79,6 +80,8 @@ pub struct Flags {
     counts: CountsFlags,
     #[command(flatten)]
     hardening: HardeningFlags,
+    #[command(flatten)]
+    mr: MrFlags,
     #[command(flatten)]
     output: OutputFlags,
     /// Write Hounsfield units, with this attenuation of water, such as 0.0192/mm
@@ -149,9 +152,23 @@ fn range(text: &str) -> Result<Range<usize>> {
     Ok(start.parse().map_err(|_| wrong())?..end.parse().map_err(|_| wrong())?)
 }
 
+/// Every method, of CT and of MR.
+fn methods() -> Vec<&'static str> {
+    let only_mr = recipes::mr::ALL.iter().filter(|name| !recipes::ALL.contains(name));
+    recipes::ALL.iter().chain(only_mr).copied().collect()
+}
+
 pub fn run(flags: Flags, global: &Global) -> Result<()> {
     flags.output.check_image()?;
     flags.iterative.check(flags.output.options().force)?;
+    if flags.mr.concern(&flags.input)? {
+        let Flags { input, method, mr, iterative, output, json, .. } = &flags;
+        let method = method.as_deref().unwrap_or("sense");
+        return mr::Task { input, method, flags: mr, iterative, output, json: *json }.run(global);
+    }
+    if let Some(flag) = flags.mr.given() {
+        return Err(Error::Option(format!("{flag} is for MR, and {} holds no complex numbers", flags.input.display())));
+    }
     if let Some(mu) = flags.mu_water.filter(|mu| *mu <= 0.0) {
         return Err(Error::Option(format!("--mu-water {mu}/mm must be above 0")));
     }
@@ -168,8 +185,9 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
         notes.push("no cell size is known: lengths are in detector cells, values per cell; give --cell for mm".into());
     }
     let shape = scan.geometry.shape();
+    let method = flags.method.as_deref().unwrap_or("fbp");
     let (options, trace) = flags.iterative.options(&grid, unit, flags.mu_water)?;
-    let recipe = recipes::named(&flags.method, &Options { fbp: flags.fbp.recipe(), ..options })?;
+    let recipe = recipes::named(method, &Options { fbp: flags.fbp.recipe(), ..options })?;
     let (scan, recipe) = flags.hardening.apply(scan, recipe, &mut notes)?;
     let made = recipe.reconstruct(scan, &grid, &device, &monitor)?;
     notes.extend(made.notes);
@@ -180,7 +198,7 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     let mut outputs = flags.output.write_image(&image, &monitor, &mut notes)?;
     outputs.extend(flags.iterative.write_trace(&trace, flags.output.options().force)?);
     let facts = vec![
-        ("method", json!(flags.method)),
+        ("method", json!(method)),
         ("projections", json!(shape)),
         ("image", json!(grid.shape)),
         ("voxel", json!(grid.voxel())),

@@ -23,6 +23,7 @@ use super::{
     output::OutputFlags,
     phantom::{PhantomFlags, known},
     recon::understand,
+    mr_scan::{Measured, MrFlags},
     object::ImageFlags,
     report::Report,
     scanner::ScannerFlags,
@@ -36,7 +37,9 @@ pub const EXAMPLES: &str = "Examples:
       --source-origin 570mm --source-detector 1040mm --tube 120kV --mas 200 --bowtie 200mm --focal-spot 1mm \\
       --cross-talk 0.02 --electronic-noise 5 -o scan.h5
   rushlight scan chest.npz:/pixels --slice 30 --unit hu --preset lodopab --truth truth.npy -o scan.h5
-  rushlight scan scan.h5 --insert-dose 0.2 --photons 1e5 -o a-fifth.h5";
+  rushlight scan scan.h5 --insert-dose 0.2 --photons 1e5 -o a-fifth.h5
+  rushlight scan shepp-logan-toft --mr --matrix 256,256 --coils 8 --sampling poisson --acceleration 5 --calibration 24 \\
+      --snr 30dB --seed 1 -o kspace.h5";
 
 /// A published protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -67,6 +70,8 @@ pub struct Flags {
     counts: CountFlags,
     #[command(flatten)]
     scanner: ScannerFlags,
+    #[command(flatten)]
+    mr: MrFlags,
     #[command(flatten)]
     output: OutputFlags,
     /// Print timings, shapes and files as one line of JSON
@@ -101,13 +106,22 @@ struct Run<'a> {
 }
 
 pub fn run(flags: Flags, global: &Global) -> Result<()> {
-    flags.output.check_recording()?;
+    match flags.mr.mr {
+        true => flags.output.check_kspace()?,
+        false => flags.output.check_recording()?,
+    }
     if let Some(truth) = &flags.image.truth {
         io::image_format(truth, None)?;
         io::check_output(truth, flags.output.options().force)?;
     }
     let monitor = global.monitor();
     let mut run = Run { flags: &flags, global, device: None, monitor, notes: Vec::new(), outputs: Vec::new() };
+    if flags.mr.mr {
+        return run.mr();
+    }
+    if let Some(flag) = flags.mr.design.given() {
+        return Err(Error::Option(format!("{flag} is for MR scans: give --mr, too")));
+    }
     let scan = run.scan()?;
     let shape = scan.geometry.shape();
     let recording = scan.into();
@@ -162,6 +176,35 @@ impl Run<'_> {
         let trace = |geometry: &Geometry| Ok(phantom.scan(geometry, &self.monitor)?.projections);
         let scanned = scanner.scan_traced(&geometry, &trace, &self.monitor)?;
         Ok(self.noted(scanned))
+    }
+
+    /// An MR scan, from the phantom to the files.
+    fn mr(mut self) -> Result<()> {
+        let flags = self.flags;
+        let counts = &flags.counts;
+        let given = |flag: &'static str| flags.image.given().into_iter().any(|(name, given)| name == flag && given);
+        let strange = ["--unit", "--voxel", "--slice", "--refine"].into_iter().find(|flag| given(flag)).or([
+            ("--scale", flags.scale.is_some()),
+            ("--preset", flags.preset.is_some()),
+            ("--insert-dose", flags.insert_dose.is_some()),
+            ("--views, --cells or --detector-rows", counts.views.or(counts.cells).or(counts.detector_rows).is_some()),
+            ("a flag of the geometry", flags.geometry.any()),
+            ("a flag of beam or detector", flags.scanner.any_but_seed()),
+        ].into_iter().find(|(_, given)| *given).map(|(flag, _)| flag));
+        if let Some(flag) = strange {
+            return Err(Error::Option(format!("{flag} is not for MR scans of phantoms (--mr)")));
+        }
+        let phantom = PhantomFlags { name: flags.object.clone(), scale: None }.open()?;
+        self.notes.push(phantom.title.clone());
+        let Measured { scan, truth } = flags.mr.scan(&phantom, flags.scanner.seed, &self.monitor, &mut self.notes)?;
+        self.write_truth(&truth)?;
+        let options = flags.output.options();
+        let written = self.monitor.step("write", 1, || io::write_kspace(&flags.output.output, &scan, &options))?;
+        self.notes.extend(written.remark);
+        self.outputs.extend(written.paths.iter().map(|path| path.display().to_string()));
+        let facts = vec![("shape", json!(scan.samples.shape())), ("matrix", json!(scan.matrix()))];
+        let Run { monitor, notes, outputs, .. } = self;
+        Report { verb: "scan", device: None, monitor: &monitor, notes: &notes, outputs, facts }.print(flags.json, self.global)
     }
 
     fn image(&mut self) -> Result<Scan> {

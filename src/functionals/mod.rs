@@ -6,6 +6,7 @@ pub mod normal_equations;
 pub mod objective;
 pub mod simple;
 pub mod transmission;
+pub mod wavelet;
 
 pub use least_squares::LeastSquares;
 pub use neighbourhood::{Neighbourhood, Potential};
@@ -13,6 +14,7 @@ pub use normal_equations::NormalEquations;
 pub use objective::{Block, Objective};
 pub use simple::{Quadratic, Sparse};
 pub use transmission::Transmission;
+pub use wavelet::SparseWavelets;
 
 use crate::{device::Array, error::Result};
 

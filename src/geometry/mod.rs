@@ -9,6 +9,7 @@ pub mod fan;
 pub mod grid;
 pub mod mask;
 pub mod parallel;
+pub mod sampling;
 pub mod trajectory;
 pub mod view;
 
@@ -17,6 +18,7 @@ pub use fan::Fan;
 pub use grid::Grid;
 pub use mask::Mask;
 pub use parallel::Parallel;
+pub use sampling::Sampling;
 pub use trajectory::Trajectory;
 pub use view::View;
 

@@ -1,5 +1,5 @@
-//! DICOM (PS3.3, CT Image IOD, A.3): reads grey slices of one file or of a series in a folder; writing is in
-//! [`dicom_ct`](super::dicom_ct).
+//! DICOM (PS3.3, CT and MR Image IOD, A.3 and A.4): reads grey slices of one file or of a series in a folder; writing is in
+//! [`dicom_write`](super::dicom_write).
 //!
 //! Only the tags named in this file are looked at. None of them says anything of a patient, and no message repeats what
 //! a file holds but numbers, so neither names nor private tags can pass through.
@@ -13,9 +13,10 @@ use dicom_pixeldata::PixelDecoder;
 use ndarray::{Array3, s};
 
 use super::{
+    mr::Mr,
     Format,
     description::understand,
-    dicom_ct,
+    dicom_write,
     numbers::Values,
     place::{Place, unfolded_limit},
 };
@@ -29,13 +30,14 @@ pub(super) const FORMAT: Format = Format {
     name: "dicom",
     extensions: &["dcm", "dicom"],
     about: "DICOM slices, one file or a folder with a series; written as CT images of 16 bits, numbered if several",
-    recognise: |head| head.get(128..132) == Some(b"DICM"),
+    recognise: |head, _| head.get(128..132) == Some(b"DICM"),
     folders: true,
     read: |place| read_image(place).map(|image| Values::F32(image.values.into_dyn())),
     read_image: Some(read_image),
     read_recording: None,
-    write_image: Some(dicom_ct::write),
+    write_image: Some(dicom_write::write),
     write_recording: None,
+    mr: Mr::NONE,
 };
 
 /// One slice, and what decides whether others belong to it.

@@ -71,7 +71,7 @@ fn read_theta(place: &Place, store: &Store) -> Result<Option<Vec<f64>>> {
         "rad" | "rads" | "radian" | "radians" => 1.0,
         other => return Err(place.error(format!("/{THETA} is in '{other}'; degrees or radians are known"))),
     };
-    let mut angles = store.values(THETA)?.into_f64_list();
+    let mut angles = store.values(THETA)?.into_f64_list(place)?;
     angles.iter_mut().for_each(|angle| *angle *= radians);
     Ok(Some(angles))
 }
@@ -89,7 +89,7 @@ fn read_geometry(
     let unit = store.text_attribute(&path("source"), "unit").and_then(|unit| unit_of(&unit));
     let unit = unit.ok_or_else(|| wrong("its unit is neither mm nor cell"))?;
     let list = |name: &str, width: usize| -> Result<Vec<f64>> {
-        let values = store.values(&path(name))?.into_f64_list();
+        let values = store.values(&path(name))?.into_f64_list(place)?;
         if values.len() == width * count {
             Ok(values)
         } else {

@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use flate2::read::ZlibDecoder;
 
 use super::{
+    mr::Mr,
     Format,
     numbers::{Number, Values, count},
     place::{Place, listed, unfolded_limit},
@@ -19,13 +20,14 @@ pub(super) const FORMAT: Format = Format {
     name: "matlab",
     extensions: &["mat"],
     about: "MATLAB arrays, data.mat:/struct/field; read only",
-    recognise: |head| head.starts_with(b"MATLAB 5.0") || matches!(head.get(124..128), Some(b"\x00\x01IM" | b"\x01\x00MI")),
+    recognise: |head, _| head.starts_with(b"MATLAB 5.0") || matches!(head.get(124..128), Some(b"\x00\x01IM" | b"\x01\x00MI")),
     folders: false,
     read,
     read_image: None,
     read_recording: None,
     write_image: None,
     write_recording: None,
+    mr: Mr { complex: Some(complex), ..Mr::NONE },
 };
 
 const HEADER: usize = 128;
@@ -155,13 +157,23 @@ impl<'a> Matrix<'a> {
     }
 
     fn values(&self) -> io::Result<Values> {
-        if self.complex {
-            return Err(io::Error::other("complex numbers, where real ones are needed"));
-        }
         if !(FIRST_NUMERIC..=LAST_NUMERIC).contains(&self.class) {
             return Err(io::Error::other("not an array of numbers (a struct, cells, text or a sparse matrix)"));
         }
-        let (kind, bytes) = { self.rest }.next()?;
+        let mut rest = self.rest;
+        let real = self.part(&mut rest)?;
+        if !self.complex {
+            return Ok(real);
+        }
+        // The imaginary parts follow, maybe stored as another type.
+        let mut values = real.into_complex();
+        values.zip_mut_with(&self.part(&mut rest)?.into_complex(), |value, imaginary| value.im = imaginary.re);
+        Ok(Values::Complex(values))
+    }
+
+    /// The next run of numbers.
+    fn part(&self, rest: &mut Elements) -> io::Result<Values> {
+        let (kind, bytes) = rest.next()?;
         let kind = number(kind).ok_or_else(odd)?;
         if count(&self.shape)? as u64 * kind.size() != bytes.len() as u64 {
             return Err(io::Error::other(format!("{:?} numbers are promised, but it holds {} bytes", self.shape, bytes.len())));
@@ -215,6 +227,15 @@ fn variables<T>(place: &Place, mut visit: impl FnMut(&Matrix) -> io::Result<Opti
 }
 
 fn read(place: &Place) -> Result<Values> {
+    found(place, |matrix| matrix.values())
+}
+
+fn complex(place: &Place) -> Result<bool> {
+    found(place, |matrix| Ok(matrix.complex))
+}
+
+/// What `take` makes of the array that is meant.
+fn found<T>(place: &Place, take: fn(&Matrix) -> io::Result<T>) -> Result<T> {
     let path = match &place.inner {
         Some(path) => path.clone(),
         None => match &pictures(place)?[..] {
@@ -228,7 +249,7 @@ fn read(place: &Place) -> Result<Values> {
         if parts.next() != Some(matrix.name.as_str()) {
             return Ok(None);
         }
-        follow(matrix, parts)
+        follow(matrix, parts, take)
     })?;
     match found {
         Some(values) => Ok(values),
@@ -236,12 +257,16 @@ fn read(place: &Place) -> Result<Values> {
     }
 }
 
-/// Follows the field names to an array's numbers.
-fn follow<'p>(matrix: &Matrix, mut parts: impl Iterator<Item = &'p str>) -> io::Result<Option<Values>> {
-    let Some(part) = parts.next() else { return matrix.values().map(Some) };
+/// Follows the field names to an array.
+fn follow<'p, T>(
+    matrix: &Matrix,
+    mut parts: impl Iterator<Item = &'p str>,
+    take: fn(&Matrix) -> io::Result<T>,
+) -> io::Result<Option<T>> {
+    let Some(part) = parts.next() else { return take(matrix).map(Some) };
     match matrix.fields()?.into_iter().find(|(name, _)| name == part) {
         // `dyn`, because a generic recursion would make a new type at every step.
-        Some((_, field)) => follow(&field, &mut parts as &mut dyn Iterator<Item = &'p str>),
+        Some((_, field)) => follow(&field, &mut parts as &mut dyn Iterator<Item = &'p str>, take),
         None => Ok(None),
     }
 }

@@ -1,6 +1,7 @@
 //! Files: one module a format, and one list of them.
 //!
-//! A file is known by what it holds, never by its name; only an output's format is chosen by extension or by name. An
+//! A file is known by what it holds, never by its name (but for BART's `.cfl`, whose numbers carry no mark); only an
+//! output's format is chosen by extension or by name. An
 //! input is a path, a folder of TIFF or DICOM slices, or an array inside a file: `scan.h5:/exchange/data`,
 //! `data.mat:/CtDataLimited/sinogram`, `arrays.npz:/key`. An output is complete or not there.
 //!
@@ -8,8 +9,15 @@
 //! it. Nothing that could name a patient is read, so nothing can be passed on.
 
 mod description;
-mod dicom_ct;
+mod dicom_write;
 mod dxchange;
+mod fastmri;
+mod global_heap;
+mod ismrmrd;
+mod ismrmrd_header;
+mod ismrmrd_write;
+mod kspace_layout;
+mod mr;
 mod numbers;
 mod output;
 mod place;
@@ -24,10 +32,16 @@ use crate::{
     image::{Image, Quantity},
     scan::Scan,
 };
+use mr::Mr;
 use numbers::Values;
 use output::Staging;
 use place::Place;
 
+pub use kspace_layout::{KSpaceLayout, LayoutAxis};
+pub use mr::{
+    TrajectoryUnit, kspace_format, read_complex, read_complex_image, read_kspace, read_samples, read_trajectory,
+    write_complex, write_kspace,
+};
 pub use output::{check_output, write_text};
 
 macro_rules! formats {
@@ -38,7 +52,7 @@ macro_rules! formats {
     };
 }
 
-formats! { npy npz hdf5 matlab tiff nifti dicom png }
+formats! { npy npz hdf5 matlab tiff nifti dicom png cfl }
 
 type WriteImage = fn(&Path, &Image, &WriteOptions, &mut Staging) -> Result<Option<String>>;
 type WriteRecording = fn(&Path, &Recording, &mut Staging) -> Result<()>;
@@ -52,11 +66,12 @@ pub struct Format {
     pub extensions: &'static [&'static str],
     /// One line for the help: what is read and written.
     pub about: &'static str,
-    /// Whether a file that begins with these bytes (up to 1 KiB) is one.
-    recognise: fn(&[u8]) -> bool,
+    /// Whether a file that begins with these bytes (up to 1 KiB) is one. Its path is for BART's `.cfl` alone, whose
+    /// numbers carry no mark.
+    recognise: fn(&[u8], &Path) -> bool,
     /// Whether a folder of such files is a stack.
     folders: bool,
-    /// Reads an array of real numbers.
+    /// Reads an array of numbers, real or complex.
     read: fn(&Place) -> Result<Values>,
     /// Reads an image with its grid; without it the array is all there is.
     read_image: Option<fn(&Place) -> Result<Image>>,
@@ -66,6 +81,8 @@ pub struct Format {
     write_image: Option<WriteImage>,
     /// Writes a scan.
     write_recording: Option<WriteRecording>,
+    /// What it can do for complex images and k-space.
+    mr: Mr,
 }
 
 impl Format {
@@ -181,7 +198,7 @@ pub struct Written {
 /// Reads an array of real numbers in C order, whatever its stored type; MATLAB arrays keep MATLAB's index order.
 pub fn read_array(spec: impl AsRef<Path>) -> Result<ArrayD<f32>> {
     let place = Place::parse(spec.as_ref())?;
-    Ok((place.format()?.read)(&place)?.into_f32())
+    (place.format()?.read)(&place)?.into_f32(&place)
 }
 
 /// Reads a list of angles as it stands, in `f64`; an array of any shape is taken in C order.
@@ -192,7 +209,7 @@ pub fn read_angles(spec: impl AsRef<Path>) -> Result<Vec<f64>> {
     if long > 1 {
         return Err(place.error(format!("an array of shape {:?}; a list of angles has one dimension", values.shape())));
     }
-    let angles = values.into_f64_list();
+    let angles = values.into_f64_list(&place)?;
     if let Some(index) = angles.iter().position(|angle| !angle.is_finite()) {
         return Err(place.error(format!("angle {index} is not a finite number")));
     }
@@ -202,10 +219,12 @@ pub fn read_angles(spec: impl AsRef<Path>) -> Result<Vec<f64>> {
 /// What a file holds, as far as the file itself says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// A scan.
+    /// A CT scan.
     Scan,
     /// An image.
     Image,
+    /// An MR scan: an MR header, or complex numbers.
+    KSpace,
     /// An array that may be either.
     Numbers,
 }
@@ -217,6 +236,10 @@ pub fn content(spec: impl AsRef<Path>) -> Result<Content> {
     match (format.read_recording, format.read_image) {
         (Some(_), _) => hdf5::content(&place),
         (None, Some(_)) => Ok(Content::Image),
+        // Where the array has yet to be named, nothing is known of it.
+        (None, None) if format.mr.complex.is_some_and(|complex| complex(&place).unwrap_or(false)) => {
+            Ok(Content::KSpace)
+        }
         (None, None) => Ok(Content::Numbers),
     }
 }
@@ -277,7 +300,7 @@ pub fn write_recording(path: impl AsRef<Path>, recording: &Recording, options: &
 
 /// `[a, b]` or `[a, b, c]` as three dimensions, the missing one inserted at `missing`.
 fn three_dimensional(place: &Place, values: Values, missing: usize) -> Result<Array3<f32>> {
-    let array = values.into_f32();
+    let array = values.into_f32(place)?;
     let shape = array.shape().to_vec();
     let wrong = || place.error(format!("an array of shape {shape:?}; two or three dimensions are needed"));
     let three = match shape.len() {

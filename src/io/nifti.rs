@@ -10,9 +10,11 @@ use std::{
 };
 
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
-use ndarray::Axis;
+use ndarray::{ArrayView, Axis, Dimension};
+use num_complex::Complex32;
 
 use super::{
+    mr::{Mr, four_dimensional, part_of},
     Format, WriteOptions,
     description::{ascii, quantity_name, quantity_of},
     numbers::{Number, Values, count},
@@ -23,20 +25,21 @@ use super::{
 use crate::{
     error::{Error, Result},
     geometry::{Grid, LengthUnit, cross, dot, norm},
-    image::{Image, Quantity},
+    image::{ComplexImage, Image, Part, Quantity},
 };
 
 pub(super) const FORMAT: Format = Format {
     name: "nifti",
     extensions: &["nii", "nii.gz"],
-    about: "NIfTI-1, .nii or .nii.gz; written as 32-bit float",
-    recognise,
+    about: "NIfTI-1, .nii or .nii.gz; written as 32-bit float or COMPLEX64",
+    recognise: |head, _| recognise(head),
     folders: false,
-    read: |place| read_image(place).map(|image| Values::F32(image.values.into_dyn())),
+    read: |place| read_values(place).map(|(_, values)| values),
     read_image: Some(read_image),
     read_recording: None,
     write_image: Some(write_image),
     write_recording: None,
+    mr: Mr { complex: Some(complex), read_image: Some(read_complex_image), write_image: Some(write_complex), ..Mr::NONE },
 };
 
 const SIZE: usize = 348;
@@ -92,15 +95,15 @@ impl Header {
         std::array::from_fn(|i| self.float(at + 4 * i))
     }
 
-    /// Extents, first index fastest; more than three only if they are 1.
-    fn shape(&self) -> io::Result<[usize; 3]> {
+    /// Extents x, y, z, time; more than four only if they are 1.
+    fn shape(&self) -> io::Result<[usize; 4]> {
         let dimensions = self.short(40);
         let extent = |i: usize| if i as i16 <= dimensions { self.short(40 + 2 * i).max(0) as usize } else { 1 };
-        if !(1..=7).contains(&dimensions) || (4..=7).any(|i| extent(i) != 1) {
+        if !(1..=7).contains(&dimensions) || (5..=7).any(|i| extent(i) != 1) {
             let extents: Vec<_> = (1..=dimensions.clamp(0, 7) as usize).map(extent).collect();
-            return Err(io::Error::other(format!("{extents:?} voxels; one volume of at most three dimensions is needed")));
+            return Err(io::Error::other(format!("{extents:?} voxels; at most three dimensions and time are needed")));
         }
-        Ok([extent(1), extent(2), extent(3)])
+        Ok([extent(1), extent(2), extent(3), extent(4)])
     }
 
     fn number(&self) -> io::Result<Number> {
@@ -115,7 +118,8 @@ impl Header {
             768 => Number::U32,
             1024 => Number::I64,
             1280 => Number::U64,
-            32 | 1792 | 2048 => return Err(io::Error::other("complex numbers, where real ones are needed")),
+            32 => Number::C64,
+            1792 => Number::C128,
             code => return Err(io::Error::other(format!("voxels of NIfTI type {code}, which are not real numbers"))),
         })
     }
@@ -141,7 +145,7 @@ impl Header {
         }
         let plain = Grid::centered([1; 3], [size[2], size[1], size[0]], [0.0; 3]).steps;
         // Without a position: image axes as ours, about the origin.
-        let shape = self.shape().unwrap_or([1; 3]);
+        let shape = self.shape().unwrap_or([1; 4]);
         let first = std::array::from_fn(|i| -SIGNS[i] * (shape[i] as f64 - 1.0) / 2.0 * size[i]);
         (first, [plain[2], plain[1], plain[0]].map(|step| std::array::from_fn(|i| SIGNS[i] * step[i])))
     }
@@ -167,56 +171,131 @@ impl Header {
     }
 }
 
-fn read_image(place: &Place) -> Result<Image> {
+/// The header and the values, `[z, y, x]` or `[time, z, y, x]`, scaled as the header says.
+fn read_values(place: &Place) -> Result<(Header, Values)> {
     place.no_inner("NIfTI")?;
+    let (mut input, available) = unpacked(place)?;
+    let (header, values) = read_volume(&mut input, available).map_err(|error| place.io_error(error))?;
+    // scl_slope 0 or NaN means that the numbers are the values.
+    let (slope, intercept) = (header.float(112), header.float(116));
+    if !(slope.is_finite() && intercept.is_finite() && slope != 0.0 && (slope, intercept) != (1.0, 0.0)) {
+        return Ok((header, values));
+    }
+    let scaled = |v: f64| (v * slope + intercept) as f32;
+    let values = match values {
+        Values::F32(array) => Values::F32(array.mapv(|v| scaled(f64::from(v)))),
+        Values::F64(array) => Values::F32(array.mapv(scaled)),
+        Values::Complex(array) => Values::Complex(array.mapv(|v| v * slope as f32 + intercept as f32)),
+    };
+    Ok((header, values))
+}
+
+/// The file's contents from the start, and how many bytes they may be.
+fn unpacked(place: &Place) -> Result<(Box<dyn Read>, u64)> {
     let length = place.length()?;
     let mut packed = [0; 2];
     place.open()?.read_exact(&mut packed).map_err(|error| place.io_error(error))?;
-    let (header, values) = if packed == [0x1f, 0x8b] {
-        read_volume(&mut GzDecoder::new(place.open()?), unfolded_limit(length))
-    } else {
-        read_volume(&mut place.open()?, length)
-    }
-    .map_err(|error| place.io_error(error))?;
-    let mut values = three_dimensional(place, values, 0)?;
-    // scl_slope 0 or NaN means that the numbers are the values.
-    let (slope, intercept) = (header.float(112), header.float(116));
-    if slope.is_finite() && intercept.is_finite() && slope != 0.0 && (slope, intercept) != (1.0, 0.0) {
-        values.mapv_inplace(|v| (f64::from(v) * slope + intercept) as f32);
-    }
-    let (z, y, x) = values.dim();
+    Ok(match packed {
+        [0x1f, 0x8b] => (Box::new(GzDecoder::new(place.open()?)), unfolded_limit(length)),
+        _ => (Box::new(place.open()?), length),
+    })
+}
+
+fn complex(place: &Place) -> Result<bool> {
+    let number = unpacked(place).map(|(mut input, _)| Header::read(&mut input).and_then(|header| header.number()))?;
+    Ok(matches!(number.map_err(|error| place.io_error(error))?, Number::C64 | Number::C128))
+}
+
+fn checked_grid(place: &Place, header: &Header, [z, y, x]: [usize; 3]) -> Result<(Grid, LengthUnit)> {
     let (grid, unit) = header.grid([x, y, z]);
     grid.check().map_err(|error| place.error(format!("its affine cannot be used: {error}")))?;
+    Ok((grid, unit))
+}
+
+fn read_image(place: &Place) -> Result<Image> {
+    let (header, values) = read_values(place)?;
+    let values = three_dimensional(place, values, 0)?;
+    let (grid, unit) = checked_grid(place, &header, values.dim().into())?;
     Ok(Image { values, grid, unit, quantity: quantity_of(&header.name()), provenance: "read from NIfTI".into() })
 }
 
-/// The header and the numbers as `[z, y, x]`.
+fn read_complex_image(place: &Place) -> Result<ComplexImage> {
+    let (header, values) = read_values(place)?;
+    let values = four_dimensional(place, values.into_complex())?;
+    let (_, z, y, x) = values.dim();
+    let (grid, unit) = checked_grid(place, &header, [z, y, x])?;
+    Ok(ComplexImage { values, grid, unit, provenance: "read from NIfTI".into() })
+}
+
+/// The header and the numbers as `[z, y, x]` or `[time, z, y, x]`.
 fn read_volume(input: &mut impl Read, available: u64) -> io::Result<(Header, Values)> {
     let header = Header::read(input)?;
-    let [x, y, z] = header.shape()?;
+    let [x, y, z, time] = header.shape()?;
     let start = header.float(108);
     if !(SIZE as f64..1e9).contains(&start) {
         return Err(io::Error::other(format!("the header puts its numbers at byte {start}, which cannot be")));
     }
-    let promised = count(&[x, y, z])? as u64 * header.number()?.size() + start as u64;
+    let promised = count(&[x, y, z, time])? as u64 * header.number()?.size() + start as u64;
     if promised > available {
         return Err(io::Error::other(format!(
             "{x} × {y} × {z} voxels, {promised} bytes in all, are promised, but there are {available}: truncated, or not what it says"
         )));
     }
     io::copy(&mut input.take(start as u64 - SIZE as u64), &mut io::sink())?;
-    let values = Values::read(input, header.number()?, (header.big, false), &[z, y, x])?;
+    let shape = if time == 1 { vec![z, y, x] } else { vec![time, z, y, x] };
+    let values = Values::read(input, header.number()?, (header.big, false), &shape)?;
     Ok((header, values))
 }
 
 fn write_image(path: &Path, image: &Image, _: &WriteOptions, staging: &mut Staging) -> Result<Option<String>> {
-    let header = encode(path, image)?;
+    let (z, y, x) = image.values.dim();
+    let header = encode(path, &image.clone_without_values(), [x, y, z, 1], Number::F32)?;
+    stage(path, &header, image.values.axis_iter(Axis(0)), |value, bytes| bytes.extend(value.to_le_bytes()), staging)?;
+    Ok(remark(image.unit))
+}
+
+/// Complex numbers as NIfTI's COMPLEX64, parts as 32-bit float; frames along the fourth axis.
+fn write_complex(
+    path: &Path,
+    image: &ComplexImage,
+    part: Part,
+    _: &WriteOptions,
+    staging: &mut Staging,
+) -> Result<Option<String>> {
+    let (frames, z, y, x) = image.values.dim();
+    let kind = if part == Part::Complex { Number::C64 } else { Number::F32 };
+    let header = encode(path, &image.about(part), [x, y, z, frames], kind)?;
+    let values = part_of(image, part);
+    let put = |value: &Complex32, bytes: &mut Vec<u8>| {
+        bytes.extend(value.re.to_le_bytes());
+        if part == Part::Complex {
+            bytes.extend(value.im.to_le_bytes());
+        }
+    };
+    stage(path, &header, values.axis_iter(Axis(0)), put, staging)?;
+    Ok(remark(image.unit))
+}
+
+fn remark(unit: LengthUnit) -> Option<String> {
+    (unit == LengthUnit::Cell).then(|| "voxel sizes are in detector cells; other programs will take them for mm".into())
+}
+
+/// Stages header and numbers, `put` one by one into bytes; packed if the name ends so.
+fn stage<'a, T: 'a, D: Dimension>(
+    path: &Path,
+    header: &[u8],
+    blocks: impl Iterator<Item = ArrayView<'a, T, D>>,
+    put: impl Fn(&T, &mut Vec<u8>),
+    staging: &mut Staging,
+) -> Result<()> {
     let fill = |output: &mut dyn Write| -> io::Result<()> {
-        output.write_all(&header)?;
-        image.values.axis_iter(Axis(0)).try_for_each(|slice| {
-            let bytes: Vec<u8> = slice.iter().flat_map(|value| value.to_le_bytes()).collect();
-            output.write_all(&bytes)
-        })
+        output.write_all(header)?;
+        for block in blocks {
+            let mut bytes = Vec::new();
+            block.iter().for_each(|value| put(value, &mut bytes));
+            output.write_all(&bytes)?;
+        }
+        Ok(())
     };
     let packed = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
     staging.add(path, |output| {
@@ -226,25 +305,24 @@ fn write_image(path: &Path, image: &Image, _: &WriteOptions, staging: &mut Stagi
         let mut packer = GzEncoder::new(output, Compression::default());
         fill(&mut packer)?;
         packer.finish().map(drop)
-    })?;
-    let cells = image.unit == LengthUnit::Cell;
-    Ok(cells.then(|| "voxel sizes are in detector cells; other programs will take them for mm".into()))
+    })
 }
 
-fn encode(path: &Path, image: &Image) -> Result<[u8; START]> {
-    let (z, y, x) = image.values.dim();
-    let extents = [x, y, z].map(i16::try_from);
-    let [Ok(x), Ok(y), Ok(z)] = extents else {
+/// The header for `extents` x, y, z, time.
+fn encode(path: &Path, image: &Image, extents: [usize; 4], kind: Number) -> Result<[u8; START]> {
+    let [Ok(x), Ok(y), Ok(z), Ok(time)] = extents.map(i16::try_from) else {
         return Err(Error::file(path, "NIfTI-1 holds at most 32767 voxels along an axis; use .h5 or .tif"));
     };
     let mut bytes = [0; START];
     let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
     put(0, &(SIZE as i32).to_le_bytes());
-    for (i, extent) in [3, x, y, z, 1, 1, 1, 1].into_iter().enumerate() {
+    let dimensions = if time == 1 { 3 } else { 4 };
+    for (i, extent) in [dimensions, x, y, z, time, 1, 1, 1].into_iter().enumerate() {
         put(40 + 2 * i, &extent.to_le_bytes());
     }
-    put(70, &16_i16.to_le_bytes());
-    put(72, &32_i16.to_le_bytes());
+    let code: i16 = if kind == Number::C64 { 32 } else { 16 };
+    put(70, &code.to_le_bytes());
+    put(72, &(8 * kind.size() as i16).to_le_bytes());
     put(108, &(START as f32).to_le_bytes());
     put(112, &1_f32.to_le_bytes());
     // 2 stands for mm, 0 for a unit that is not known.

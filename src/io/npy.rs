@@ -5,9 +5,12 @@ use std::{
     path::Path,
 };
 
-use ndarray::{ArrayViewD, Axis};
+use ndarray::{Array2, ArrayViewD, Axis, IxDyn};
+use num_complex::Complex32;
 
 use super::{
+    kspace_layout::{LayoutAxis, name},
+    mr::{Mr, part_of, squeezed_shape},
     Format, Recording, WriteOptions,
     numbers::{Number, Values, count},
     output::Staging,
@@ -15,7 +18,8 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    image::Image,
+    image::{ComplexImage, Image, Part},
+    scan::{Encoding, KSpace},
 };
 
 const MAGIC: &[u8] = b"\x93NUMPY";
@@ -24,13 +28,19 @@ pub(super) const FORMAT: Format = Format {
     name: "npy",
     extensions: &["npy"],
     about: "NumPy array: numbers only, without voxel size or unit",
-    recognise: |head| head.starts_with(MAGIC),
+    recognise: |head, _| head.starts_with(MAGIC),
     folders: false,
     read,
     read_image: None,
     read_recording: None,
     write_image: Some(write_image),
     write_recording: Some(write_recording),
+    mr: Mr {
+        complex: Some(|place| Ok(header(place)?.0.complex())),
+        write_image: Some(write_complex),
+        write_kspace: Some(write_kspace),
+        ..Mr::NONE
+    },
 };
 
 /// What the header line promises.
@@ -99,6 +109,11 @@ impl Header {
         Ok(Self { kind, big, fortran, shape, length })
     }
 
+    /// Whether the numbers are complex.
+    pub(super) fn complex(&self) -> bool {
+        matches!(self.kind, Number::C64 | Number::C128)
+    }
+
     /// Reads the numbers that follow the header.
     pub(super) fn values(&self, input: &mut impl Read) -> io::Result<Values> {
         Values::read(input, self.kind, (self.big, self.fortran), &self.shape)
@@ -125,9 +140,10 @@ fn number(descr: &str) -> io::Result<(Number, bool)> {
         "f2" => Number::F16,
         "f4" => Number::F32,
         "f8" => Number::F64,
+        "c8" => Number::C64,
+        "c16" => Number::C128,
         other => {
             let what = match other.as_bytes().first() {
-                Some(b'c') => "complex numbers, where real ones are needed",
                 Some(b'O') => "Python objects, which are code and not read; save it as numbers",
                 Some(b'S' | b'U' | b'a') => "text, where numbers are needed",
                 _ => "a type that cannot be read; save it as float32 or float64",
@@ -139,17 +155,35 @@ fn number(descr: &str) -> io::Result<(Number, bool)> {
 }
 
 fn read(place: &Place) -> Result<Values> {
+    let (header, mut input) = header(place)?;
+    header.values(&mut input).map_err(|error| place.io_error(error))
+}
+
+/// The header, and the file after it.
+fn header(place: &Place) -> Result<(Header, impl Read)> {
     place.no_inner("npy")?;
     let mut input = place.open()?;
-    let length = place.length()?;
-    Header::read(&mut input, length).and_then(|header| header.values(&mut input)).map_err(|e| place.io_error(e))
+    let header = Header::read(&mut input, place.length()?).map_err(|error| place.io_error(error))?;
+    Ok((header, input))
 }
 
 /// Writes `array` as little-endian `f32` in C order.
 pub(super) fn write(output: &mut impl Write, array: ArrayViewD<f32>) -> io::Result<()> {
-    let extents: Vec<_> = array.shape().iter().map(|extent| format!("{extent},")).collect();
+    write_header(output, "<f4", array.shape())?;
+    write_numbers(output, array.as_slice(), array.iter().copied())
+}
+
+/// Writes `array` as little-endian pairs of `f32` in C order.
+fn write_pairs(output: &mut impl Write, array: ArrayViewD<Complex32>) -> io::Result<()> {
+    write_header(output, "<c8", array.shape())?;
+    let numbers = array.iter().flat_map(|value| [value.re, value.im]);
+    write_numbers(output, array.as_slice().map(bytemuck::cast_slice), numbers)
+}
+
+fn write_header(output: &mut impl Write, descr: &str, shape: &[usize]) -> io::Result<()> {
+    let extents: Vec<_> = shape.iter().map(|extent| format!("{extent},")).collect();
     let mut line =
-        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}), }}", extents.join(" ")).into_bytes();
+        format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}), }}", extents.join(" ")).into_bytes();
     // The numbers start at a multiple of 64, so that readers may map them.
     line.resize((line.len() + 11).next_multiple_of(64) - 11, b' ');
     line.push(b'\n');
@@ -157,10 +191,18 @@ pub(super) fn write(output: &mut impl Write, array: ArrayViewD<f32>) -> io::Resu
     output.write_all(&[1, 0])?;
     let length = u16::try_from(line.len()).map_err(io::Error::other)?;
     output.write_all(&length.to_le_bytes())?;
-    output.write_all(&line)?;
-    match array.as_slice() {
+    output.write_all(&line)
+}
+
+/// Little-endian `f32`: all at once where they lie in a row.
+pub(super) fn write_numbers(
+    output: &mut impl Write,
+    row: Option<&[f32]>,
+    mut numbers: impl Iterator<Item = f32>,
+) -> io::Result<()> {
+    match row {
         Some(values) if cfg!(target_endian = "little") => output.write_all(bytemuck::cast_slice(values)),
-        _ => array.iter().try_for_each(|value| output.write_all(&value.to_le_bytes())),
+        _ => numbers.try_for_each(|value| output.write_all(&value.to_le_bytes())),
     }
 }
 
@@ -180,4 +222,61 @@ fn write_recording(path: &Path, recording: &Recording, staging: &mut Staging) ->
     let values = recording.data.view().into_dyn();
     let values = if recording.data.dim().1 == 1 { values.index_axis_move(Axis(1), 0) } else { values };
     staging.add(path, |output| write(output, values))
+}
+
+/// `[y, x]`, `[z, y, x]`, `[frame, y, x]` or `[frame, z, y, x]`: see [`io::write_complex`](super::write_complex).
+fn write_complex(
+    path: &Path,
+    image: &ComplexImage,
+    part: Part,
+    _: &WriteOptions,
+    staging: &mut Staging,
+) -> Result<Option<String>> {
+    let shape = IxDyn(&squeezed_shape(image));
+    let values = part_of(image, part).into_shape_with_order(shape).map_err(|error| Error::file(path, error))?;
+    staging.add(path, |output| match part {
+        Part::Complex => write_pairs(output, values.view()),
+        _ => write(output, values.mapv(|value| value.re).view()),
+    })?;
+    Ok(None)
+}
+
+/// `[coil, y, x]` or `[coil, z, y, x]`, frames before the coils; along a trajectory `[coil, sample]`, and the points
+/// `[sample, 2 or 3]` in `name-trajectory.npy`.
+fn write_kspace(path: &Path, scan: &KSpace, staging: &mut Staging) -> Result<Option<String>> {
+    let (_, coils, z, y, x) = scan.samples.dim();
+    let mut shape: Vec<_> = scan.axes.iter().map(|(_, count)| *count).collect();
+    let mut axes: Vec<_> = scan.axes.iter().map(|(axis, _)| name(LayoutAxis::Frame(*axis))).collect();
+    axes.push("coil");
+    let mut remark = None;
+    match &scan.encoding {
+        Encoding::Cartesian(_) if z == 1 => (shape.extend([coils, y, x]), axes.extend(["y", "x"])).1,
+        Encoding::Cartesian(_) => (shape.extend([coils, z, y, x]), axes.extend(["z", "y", "x"])).1,
+        Encoding::Trajectory(list) => {
+            let [points] = &list[..] else {
+                return Err(Error::file(path, "a trajectory for every frame does not fit an npy file; use .h5"));
+            };
+            shape.extend([coils, x]);
+            axes.push("sample");
+            let width = if points.matrix[0] > 1 { 3 } else { 2 };
+            let table = Array2::from_shape_fn((points.points.len(), width), |(sample, axis)| points.points[sample][axis]);
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+            let beside = path.with_file_name(format!("{stem}-trajectory.npy"));
+            staging.add(&beside, |output| write(output, table.view().into_dyn()))?;
+            let [nz, ny, nx] = points.matrix;
+            remark = Some(format!(
+                "the trajectory, in cycles per field of view, is in {}; the matrix is {nx},{ny},{nz}",
+                beside.display()
+            ));
+        }
+    }
+    if !scan.axes.is_empty() {
+        remark = Some(format!("read it with --axes {}", axes.join(",")));
+    }
+    let samples = scan.samples.view().into_shape_with_order(IxDyn(&shape)).map_err(|error| Error::file(path, error))?;
+    staging.add(path, |output| write_pairs(output, samples))?;
+    if scan.noise.is_some() {
+        remark = Some([remark.as_deref().unwrap_or(""), "the noise scan was left out; .h5 keeps it"].join("; "));
+    }
+    Ok(remark.map(|remark| remark.trim_start_matches("; ").to_string()))
 }

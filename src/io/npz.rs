@@ -5,6 +5,7 @@ use std::io;
 use zip::ZipArchive;
 
 use super::{
+    mr::Mr,
     Format,
     npy::Header,
     numbers::Values,
@@ -16,16 +17,26 @@ pub(super) const FORMAT: Format = Format {
     name: "npz",
     extensions: &["npz"],
     about: "NumPy archive, file.npz:/key; read only",
-    recognise: |head| head.starts_with(b"PK\x03\x04"),
+    recognise: |head, _| head.starts_with(b"PK\x03\x04"),
     folders: false,
     read,
     read_image: None,
     read_recording: None,
     write_image: None,
     write_recording: None,
+    mr: Mr { complex: Some(complex), ..Mr::NONE },
 };
 
 fn read(place: &Place) -> Result<Values> {
+    entry(place, |header, mut entry| header.values(&mut entry))
+}
+
+fn complex(place: &Place) -> Result<bool> {
+    entry(place, |header, _| Ok(header.complex()))
+}
+
+/// Hands header and numbers of the array that is meant to `with`.
+fn entry<T>(place: &Place, with: impl FnOnce(Header, &mut dyn io::Read) -> io::Result<T>) -> Result<T> {
     let length = place.length()?;
     let broken = |error: zip::result::ZipError| place.error(format!("not a whole zip archive: {error}"));
     let mut archive = ZipArchive::new(place.open()?).map_err(broken)?;
@@ -41,7 +52,7 @@ fn read(place: &Place) -> Result<Values> {
     let mut entry = archive.by_name(name).map_err(broken)?;
     // The size that the archive states is a claim like any other; the header's is held against the file's length.
     let limit = unfolded_limit(length);
-    Header::read(&mut entry, limit).and_then(|header| header.values(&mut entry)).map_err(|error| match error.kind() {
+    Header::read(&mut entry, limit).and_then(|header| with(header, &mut entry)).map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => place.error(format!("{name} ends too early: the file is truncated")),
         _ => place.error(format!("{name}: {error}")),
     })

@@ -1,8 +1,13 @@
-//! Numbers as files store them: width, sign and byte order, read into `f32` or `f64`, whichever loses least.
+//! Numbers as files store them: width, sign and byte order, read into `f32` or `f64`, whichever loses least; complex
+//! ones into pairs of `f32`.
 
 use std::io::{self, Read};
 
 use ndarray::{ArrayD, IxDyn, ShapeBuilder};
+use num_complex::Complex32;
+
+use super::place::Place;
+use crate::error::Result;
 
 /// How a file stores one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +23,10 @@ pub(super) enum Number {
     F16,
     F32,
     F64,
+    /// Two `f32`, real and imaginary part.
+    C64,
+    /// Two `f64`.
+    C128,
 }
 
 impl Number {
@@ -27,16 +36,18 @@ impl Number {
             Self::U8 | Self::I8 => 1,
             Self::U16 | Self::I16 | Self::F16 => 2,
             Self::U32 | Self::I32 | Self::F32 => 4,
-            Self::U64 | Self::I64 | Self::F64 => 8,
+            Self::U64 | Self::I64 | Self::F64 | Self::C64 => 8,
+            Self::C128 => 16,
         }
     }
 }
 
-/// The real numbers of one array: `F32` where that holds every value exactly, else `F64`.
+/// The numbers of one array: `F32` where that holds every value exactly, else `F64`; `Complex` if they are complex.
 #[derive(Clone, Debug)]
 pub(super) enum Values {
     F32(ArrayD<f32>),
     F64(ArrayD<f64>),
+    Complex(ArrayD<Complex32>),
 }
 
 impl Values {
@@ -44,23 +55,34 @@ impl Values {
         match self {
             Self::F32(array) => array.shape(),
             Self::F64(array) => array.shape(),
+            Self::Complex(array) => array.shape(),
         }
     }
 
-    /// The values in C order, rounded to `f32` where they are wider.
-    pub(super) fn into_f32(self) -> ArrayD<f32> {
+    /// The values in C order, rounded to `f32` where they are wider; complex ones are refused.
+    pub(super) fn into_f32(self, place: &Place) -> Result<ArrayD<f32>> {
         match self {
-            Self::F32(array) if array.is_standard_layout() => array,
-            Self::F32(array) => array.as_standard_layout().into_owned(),
-            Self::F64(array) => array.mapv(|v| v as f32).as_standard_layout().into_owned(),
+            Self::F32(array) => Ok(in_c_order(array)),
+            Self::F64(array) => Ok(in_c_order(array.mapv(|v| v as f32))),
+            Self::Complex(_) => Err(place.error(COMPLEX)),
         }
     }
 
-    /// The values in C order, as a list.
-    pub(super) fn into_f64_list(self) -> Vec<f64> {
+    /// The values in C order, as a list; complex ones are refused.
+    pub(super) fn into_f64_list(self, place: &Place) -> Result<Vec<f64>> {
         match self {
-            Self::F32(array) => array.iter().map(|v| f64::from(*v)).collect(),
-            Self::F64(array) => array.iter().copied().collect(),
+            Self::F32(array) => Ok(array.iter().map(|v| f64::from(*v)).collect()),
+            Self::F64(array) => Ok(array.iter().copied().collect()),
+            Self::Complex(_) => Err(place.error(COMPLEX)),
+        }
+    }
+
+    /// The values in C order as complex numbers; real ones get the imaginary part 0.
+    pub(super) fn into_complex(self) -> ArrayD<Complex32> {
+        match self {
+            Self::F32(array) => in_c_order(array.mapv(|v| Complex32::new(v, 0.0))),
+            Self::F64(array) => in_c_order(array.mapv(|v| Complex32::new(v as f32, 0.0))),
+            Self::Complex(array) => in_c_order(array),
         }
     }
 
@@ -86,6 +108,17 @@ impl Values {
                 Values::$variant(shaped(read_as(input, size_of::<$stored>(), count(shape)?, convert)?, shape, fortran)?)
             }};
         }
+        macro_rules! complex {
+            ($stored:ty) => {{
+                let part = |b: &[u8]| {
+                    let bytes = b.try_into().unwrap_or_default();
+                    (if big { <$stored>::from_be_bytes(bytes) } else { <$stored>::from_le_bytes(bytes) }) as f32
+                };
+                let width = size_of::<$stored>();
+                let convert = |b: &[u8]| Complex32::new(part(&b[..width]), part(&b[width..]));
+                Values::Complex(shaped(read_as(input, 2 * width, count(shape)?, convert)?, shape, fortran)?)
+            }};
+        }
         Ok(match kind {
             Number::U8 => numbers!(F32, u8 as f32),
             Number::I8 => numbers!(F32, i8 as f32),
@@ -98,8 +131,16 @@ impl Values {
             Number::U64 => numbers!(F64, u64 as f64),
             Number::I64 => numbers!(F64, i64 as f64),
             Number::F64 => numbers!(F64, f64 as f64),
+            Number::C64 => complex!(f32),
+            Number::C128 => complex!(f64),
         })
     }
+}
+
+const COMPLEX: &str = "complex numbers, where real ones are needed";
+
+fn in_c_order<T: Clone>(array: ArrayD<T>) -> ArrayD<T> {
+    if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() }
 }
 
 /// The product of the extents, where an address space holds it.

@@ -90,7 +90,7 @@ impl Place {
     fn sniff(&self) -> Result<Option<&'static Format>> {
         let mut head = Vec::new();
         self.open()?.take(1024).read_to_end(&mut head).map_err(|error| self.io_error(error))?;
-        Ok(ALL.iter().find(|format| (format.recognise)(&head)).copied())
+        Ok(ALL.iter().find(|format| (format.recognise)(&head, &self.path)).copied())
     }
 
     /// The files of the folder (or this one file), `slice2` before `slice10`.

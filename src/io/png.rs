@@ -6,6 +6,7 @@ use ndarray::{Array3, ArrayD, ArrayView2, IxDyn};
 use png::{BitDepth, ColorType, Decoder, DecodingError, Encoder, Limits, PixelDimensions, Transformations, Unit};
 
 use super::{
+    mr::Mr,
     Format, WriteOptions, bare_image,
     description::{describe, understand},
     numbers::Values,
@@ -24,13 +25,14 @@ pub(super) const FORMAT: Format = Format {
     name: "png",
     extensions: &["png"],
     about: "PNG, grey of 8 or 16 bits; written as 8 bits through --window CENTRE,WIDTH",
-    recognise: |head| head.starts_with(b"\x89PNG\r\n\x1a\n"),
+    recognise: |head, _| head.starts_with(b"\x89PNG\r\n\x1a\n"),
     folders: false,
     read: |place| read_picture(place).map(|(values, _)| values),
     read_image: Some(read_image),
     read_recording: None,
     write_image: Some(write_image),
     write_recording: None,
+    mr: Mr::NONE,
 };
 
 /// Grey levels `[y, x]` and the description.
@@ -96,13 +98,6 @@ fn write_image(path: &Path, image: &Image, options: &WriteOptions, staging: &mut
     Ok(options.window.is_none().then(|| {
         format!("grey runs from {low} to {high} {}, the least and greatest value; --window chooses", image.quantity.unit())
     }))
-}
-
-impl Image {
-    /// Everything but the numbers.
-    fn clone_without_values(&self) -> Self {
-        Self { values: Array3::zeros([0; 3]), provenance: self.provenance.clone(), ..*self }
-    }
 }
 
 /// Least and greatest value.

@@ -17,6 +17,7 @@ use tiff::{
 };
 
 use super::{
+    mr::Mr,
     Format, Recording, WriteOptions, bare_image,
     description::{describe, understand},
     numbers::Values,
@@ -33,13 +34,14 @@ pub(super) const FORMAT: Format = Format {
     name: "tiff",
     extensions: &["tif", "tiff"],
     about: "TIFF: grey, several pages or a folder of files as a stack; written as 32-bit float",
-    recognise: |head| [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|magic| head.starts_with(*magic)),
+    recognise: |head, _| [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|magic| head.starts_with(*magic)),
     folders: true,
     read,
     read_image: Some(read_image),
     read_recording: None,
     write_image: Some(write_image),
     write_recording: Some(write_recording),
+    mr: Mr::NONE,
 };
 
 /// Pages of one size, one after the other.

@@ -29,7 +29,9 @@ pub struct AxisLayout {
     /// Index of the number that counts as the 0th, less than `length`.
     pub turn: u32,
     /// Uniforms hold structs of whole 16 bytes.
-    pub spare: [u32; 2],
+    pub spare: u32,
+    /// As `spare`.
+    pub more_spare: u32,
 }
 
 impl AxisLayout {

@@ -42,9 +42,9 @@ impl Kernel for Chirp {
         for transform in self.y.all() {
             for j in 0..self.y.length as usize {
                 let mut product = [0.0; 2];
-                if j < self.given as usize {
+                if let Some([cos, sin]) = table[..self.given as usize].get(j) {
                     let [re, im] = self.x.place(transform, j).map(|place| x[place]);
-                    let [cos, sin] = [table[j][0], self.sign * table[j][1]];
+                    let sin = self.sign * sin;
                     product = [re * cos - im * sin, re * sin + im * cos].map(|part| part * self.scale);
                 }
                 let places = self.y.place(transform, j);

@@ -11,7 +11,7 @@ use crate::device::{Caps, Example, Host, HostArray, HostMut, Kernel, fold};
 
 const SIZE: usize = 64;
 
-/// Inputs: twiddles f32 `[1, length, 2]` as [`twiddles`] makes them, x f32, where its layout says. Output: y, where its says.
+/// Inputs: twiddles e^(−2πi m/length) f32 `[1, length, 2]`, x f32, where its layout says. Output: y, where its says.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub struct FftPass {

@@ -1,6 +1,7 @@
 //! The kernels: each one computation, as `NAME.rs` here and `NAME.wgsl` in `shaders/`.
 
 pub mod axis_layout;
+mod combination;
 pub(crate) mod fft_lanes;
 pub(crate) mod fft_plan;
 pub(crate) mod fine_grid;
@@ -10,6 +11,7 @@ pub(crate) mod lanes;
 pub mod part;
 
 pub use axis_layout::AxisLayout;
+pub(crate) use combination::{combine, soften};
 pub use footprint::MATRIX;
 pub use part::Part;
 
@@ -64,6 +66,7 @@ kernels! {
     nufft_spread::NufftSpread,
     pad_images::PadImages,
     pad_lines::PadLines,
+    periodic_filter::PeriodicFilter,
     primal_step::PrimalStep,
     quotient::Quotient,
     sample_lines::SampleLines,

@@ -70,3 +70,61 @@ impl<A: LinearOperator> LinearOperator for FirstChannels<A> {
         Ok(())
     }
 }
+
+/// An operator between images of one kind, such as AᴴA, applied to the first channels of images that carry fields; the fields of
+/// the result are 0.
+pub struct WithinFirstChannels<A> {
+    first: FirstChannels<A>,
+    result: Mutex<Array>,
+}
+
+impl<A: LinearOperator> WithinFirstChannels<A> {
+    /// As [`FirstChannels::new`].
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    ///
+    /// # Panics
+    /// As [`FirstChannels::new`], and if the operator's range is not like its domain.
+    #[track_caller]
+    pub fn new(device: &Device, operator: A, channels: usize) -> Result<Self> {
+        assert_eq!(operator.domain(), operator.range(), "an operator between images of one kind");
+        let result = Mutex::new(device.zeros(operator.range(), Element::F32)?);
+        Ok(Self { first: FirstChannels::new(device, operator, channels)?, result })
+    }
+
+    fn apply(
+        &self,
+        x: &Array,
+        y: &mut Array,
+        operator: impl FnOnce(&A, &Array, &mut Array) -> Result<()>,
+    ) -> Result<()> {
+        let (image, result) =
+            (&mut *self.first.image(), &mut *self.result.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+        let (device, columns) = (&self.first.device, image.line_len());
+        fill(device, 0.0, image);
+        add_columns(device, 1.0, (x, image), columns, [0, 0]);
+        operator(&self.first.operator, image, result)?;
+        fill(device, 0.0, y);
+        add_columns(device, 1.0, (result, y), columns, [0, 0]);
+        Ok(())
+    }
+}
+
+impl<A: LinearOperator> LinearOperator for WithinFirstChannels<A> {
+    fn domain(&self) -> &[usize] {
+        &self.first.domain
+    }
+
+    fn range(&self) -> &[usize] {
+        &self.first.domain
+    }
+
+    fn forward(&self, x: &Array, y: &mut Array) -> Result<()> {
+        self.apply(x, y, A::forward)
+    }
+
+    fn adjoint(&self, y: &Array, x: &mut Array) -> Result<()> {
+        self.apply(y, x, A::adjoint)
+    }
+}

@@ -12,6 +12,8 @@ pub mod line_filter;
 pub mod nufft;
 pub mod scalars;
 pub mod sense;
+pub mod sense_toeplitz;
+pub mod wavelet;
 pub mod weighted;
 pub mod xray;
 
@@ -19,13 +21,15 @@ pub use backprojection::{Backprojection, BackprojectionPlan, Beam};
 pub use coils::Coils;
 pub use compose::{Composed, Normal};
 pub use finite_differences::{FiniteDifferences, SymmetrisedDifferences};
-pub use first_channels::FirstChannels;
+pub use first_channels::{FirstChannels, WithinFirstChannels};
 pub use fourier::{Axis, Direction, Fourier, HostFourier};
 pub use group_filter::{GroupFilter, Levels};
 pub use line_filter::{LineFilter, LineFilterPlan};
 pub use nufft::{Nufft, Toeplitz};
 pub use scalars::{Factor, Scalars};
 pub use sense::{Sense, SenseNormal};
+pub use sense_toeplitz::SenseToeplitz;
+pub use wavelet::{UndecimatedWavelets, Wavelets};
 pub use weighted::Weighted;
 pub use xray::XRay;
 
@@ -72,6 +76,24 @@ pub trait LinearOperator {
 }
 
 impl<A: LinearOperator + ?Sized> LinearOperator for Box<A> {
+    fn domain(&self) -> &[usize] {
+        (**self).domain()
+    }
+
+    fn range(&self) -> &[usize] {
+        (**self).range()
+    }
+
+    fn forward(&self, x: &Array, y: &mut Array) -> Result<()> {
+        (**self).forward(x, y)
+    }
+
+    fn adjoint(&self, y: &Array, x: &mut Array) -> Result<()> {
+        (**self).adjoint(y, x)
+    }
+}
+
+impl<A: LinearOperator + ?Sized> LinearOperator for std::sync::Arc<A> {
     fn domain(&self) -> &[usize] {
         (**self).domain()
     }

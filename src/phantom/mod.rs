@@ -1,15 +1,20 @@
-//! Shapes with closed-form line integrals: phantom descriptions, their rasters and their exact sinograms.
+//! Shapes with closed-form line integrals and Fourier transforms: phantom descriptions, their rasters, their exact sinograms and
+//! k-space.
 //!
 //! Phantoms are data, in `phantoms/*.toml`; [`ALL`] builds them in, and a path to any other such file serves as well.
 
+mod coil_maps;
 mod description;
+pub mod kspace;
 mod quadrature;
 mod raster;
 mod shape;
 mod sinogram;
+mod spectrum;
 
 use crate::error::{Error, Result};
 
+pub use coil_maps::CoilMaps;
 pub use shape::{HalfPlane, Planar, Shape};
 
 macro_rules! built_in {

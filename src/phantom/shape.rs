@@ -56,6 +56,24 @@ impl ToCircle {
     }
 }
 
+/// A straight piece of an outline.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Edge {
+    /// Its ends, from the shape's centre.
+    pub ends: [Planar; 2],
+    /// Unit vector out of the shape.
+    pub normal: Planar,
+}
+
+/// An outline whose Fourier transform has a closed form.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outline {
+    /// A whole ellipse: where the linear map that makes it of the unit circle takes the two axes.
+    Ellipse([Planar; 2]),
+    /// A polygon.
+    Polygon(Vec<Edge>),
+}
+
 /// A convex region and the value it adds to what is beneath.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shape {
@@ -106,6 +124,34 @@ impl Shape {
     /// Where it stands, in mm.
     pub fn center(&self) -> Planar {
         self.center
+    }
+
+    /// Its outline about its centre; none for an ellipse that is cut.
+    pub fn outline(&self) -> Option<Outline> {
+        match &self.ellipse {
+            Some(to_circle) => {
+                let axes = [to_circle.invert([1.0, 0.0]), to_circle.invert([0.0, 1.0])];
+                self.half_planes.is_empty().then_some(Outline::Ellipse(axes))
+            }
+            None => {
+                let edge = |half: &HalfPlane, ends| Edge { ends, normal: half.normal };
+                let edges = self.half_planes.iter().zip(self.edges());
+                Some(Outline::Polygon(edges.filter_map(|(half, ends)| Some(edge(half, ends?))).collect()))
+            }
+        }
+    }
+
+    /// The ends, from the centre, of the piece of each half-plane's border that belongs to the outline.
+    fn edges(&self) -> Vec<Option<[Planar; 2]>> {
+        let edge = |(index, half): (usize, &HalfPlane)| {
+            let foot = add(self.center, half.offset, half.normal);
+            let along = [-half.normal[1], half.normal[0]];
+            let mut whole = self.clone();
+            whole.half_planes.remove(index);
+            let (from, to) = whole.interval(foot, along)?;
+            Some([from, to].map(|t| sub(add(foot, t, along), self.center)))
+        };
+        self.half_planes.iter().enumerate().map(edge).collect()
     }
 
     /// Its radius in mm, if it is a whole circle.
@@ -186,18 +232,8 @@ impl Shape {
 
     /// Finds the corners: where two borders of the outline meet.
     fn with_corners(mut self) -> Self {
-        let mut corners = Vec::new();
-        for (index, half) in self.half_planes.iter().enumerate() {
-            let foot = add(self.center, half.offset, half.normal);
-            let along = [-half.normal[1], half.normal[0]];
-            let mut whole = self.clone();
-            whole.half_planes.remove(index);
-            // The border line of this half-plane is inside the rest of the shape from corner to corner.
-            if let Some((from, to)) = whole.interval(foot, along) {
-                corners.extend([from, to].map(|t| add(foot, t, along)).into_iter().filter(|p| p[0].is_finite()));
-            }
-        }
-        self.corners = corners;
+        let ends = self.edges().into_iter().flatten().flatten().map(|end| add(self.center, 1.0, end));
+        self.corners = ends.filter(|p| p[0].is_finite()).collect();
         self
     }
 }

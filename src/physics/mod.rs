@@ -1,9 +1,12 @@
-//! X-rays and matter as formulas and published tables: materials, tube spectra, what a polyenergetic beam measures.
+//! Scanners and matter as formulas and published tables: materials, tube spectra, what a polyenergetic beam measures; coils
+//! and field strength.
 //!
 //! Photon energies are in keV, thicknesses in mm, linear attenuation in mm⁻¹; mass attenuation in cm²/g and densities
 //! in g/cm³, as the tables have them.
 
 pub mod beam;
+pub mod coils;
+pub mod field_strength;
 pub mod material;
 pub mod spectrum;
 pub mod split;
@@ -11,6 +14,7 @@ mod table;
 pub mod tube;
 
 pub use beam::{Beam, Detector};
+pub use coils::{Helmet, Loop};
 pub use material::Material;
 pub use spectrum::Spectrum;
 pub use split::{Dense, Split};

@@ -43,11 +43,16 @@ impl Default for Preparation {
     }
 }
 
+/// Transmissions above this are remarked upon. Photon noise, drift and the bright side of refraction's fringes lie below.
+pub const BRIGHTER: f32 = 1.2;
+
 /// What was done to the counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
 pub struct Prepared {
     /// Readings whose transmission was below the floor and was set to it.
     pub floored: usize,
+    /// Readings more than [`BRIGHTER`] times the flat field, which no absorber explains; they are left as they are.
+    pub brighter: usize,
     /// What was repaired, if that was asked for.
     pub repaired: Option<Repaired>,
     /// What stripes were suppressed, if that was asked for.
@@ -58,6 +63,9 @@ pub struct Prepared {
 impl fmt::Display for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "line integrals: {} readings below the least transmission", self.floored)?;
+        if self.brighter > 0 {
+            write!(f, ", {} brighter than {BRIGHTER} times the flat field", self.brighter)?;
+        }
         if let Some(Repaired { dead_cells, missing, zingers }) = self.repaired {
             write!(f, "\nrepair: {dead_cells} dead cells, {missing} missing readings, {zingers} zingers")?;
         }
@@ -72,13 +80,15 @@ impl Counts {
     /// All steps: line integrals `[view, row, column]`, finite, and what was done.
     ///
     /// # Errors
-    /// Frames that do not fit the data, no flat frames nor open beam, and what the steps refuse. With
-    /// repair switched off, any cell that measured nothing.
+    /// Frames that do not fit the data, no flat frames nor open beam, counts that are mostly above the flat field or nowhere
+    /// above the dark one, and what the steps refuse. With repair switched off, any cell that measured nothing.
     pub fn prepare(&self, options: &Preparation) -> Result<(Array3<f32>, Prepared)> {
         let dark = self.mean_dark()?;
         let response = self.response(&dark, options.open_beam)?;
         let (mut projections, floored) = self.line_integrals(&response, &dark, options.floor)?;
-        let mut prepared = Prepared { floored, ..Prepared::default() };
+        let brighter = projections.iter().filter(|value| **value < -BRIGHTER.ln()).count();
+        check_light([floored, brighter], projections.len())?;
+        let mut prepared = Prepared { floored, brighter, ..Prepared::default() };
         if let Some(repair) = &options.repair {
             let mut dead = defects::dead_cells(response.view(), repair);
             dead.zip_mut_with(&silent_cells(&projections, options.floor, repair), |dead, silent| *dead |= silent);
@@ -162,6 +172,21 @@ impl Counts {
     }
 }
 
+/// Refuses counts that cannot belong to their flat and dark fields.
+fn check_light([floored, brighter]: [usize; 2], readings: usize) -> Result<()> {
+    if floored == readings {
+        return Err(Error::Scan(
+            "no reading is above the dark field: the beam was off, or data and dark frames were exchanged".into(),
+        ));
+    }
+    if brighter > readings / 2 {
+        return Err(Error::Scan(format!(
+            "{brighter} of {readings} counts are above the flat field, by a fifth and more: was it taken with another exposure, or are data and flat frames exchanged?"
+        )));
+    }
+    Ok(())
+}
+
 /// Cells that saw no more than the least transmission in any view while their neighbours did: dead, whatever the flat
 /// field says, or in the absence of one.
 fn silent_cells(projections: &Array3<f32>, floor: f32, options: &Repair) -> Array2<bool> {
@@ -230,6 +255,16 @@ mod tests {
     }
 
     #[test]
+    fn readings_above_the_flat_field_are_counted_and_left() {
+        let (truth, mut counts) = measured();
+        counts.data.slice_mut(ndarray::s![4..7, 0, 2]).mapv_inplace(|count| 2.0 * count);
+        let (projections, prepared) = counts.prepare(&bare()).unwrap();
+        assert_eq!(prepared.brighter, 3);
+        assert!(prepared.to_string().contains("3 brighter than 1.2 times the flat field"), "{prepared}");
+        assert!((projections[[5, 0, 2]] - truth[[5, 0, 2]] + 2.0_f32.ln()).abs() < 0.01);
+    }
+
+    #[test]
     fn dead_cells_are_bridged_whether_the_flat_field_shows_them_or_not() {
         let (truth, mut counts) = measured();
         let dark = counts.dark.clone().unwrap();
@@ -256,6 +291,10 @@ mod tests {
         assert!(said(&other, &bare()).contains("[3, 2, 47]"));
         let empty = Counts { flat: Some(Array3::zeros((0, 2, 48))), ..counts.clone() };
         assert!(said(&empty, &bare()).contains("flat frames are [0, 2, 48]"));
+        let bright = Counts { data: counts.data.mapv(|count| 9.0 * count), ..counts.clone() };
+        assert!(said(&bright, &bare()).contains("of 5760 counts are above the flat field"));
+        let dim = Counts { data: counts.data.mapv(|_| 100.0), ..counts.clone() };
+        assert!(said(&dim, &bare()).contains("no reading is above the dark field"));
         let zero = Counts { flat: Some(Array3::zeros((3, 2, 48))), ..counts.clone() };
         assert!(said(&zero, &bare()).contains("nowhere above the dark"));
         assert!(said(&counts, &Preparation { open_beam: Some(1e5), ..bare() }).contains("leave one out"));

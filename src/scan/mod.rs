@@ -2,6 +2,7 @@
 
 pub mod axis;
 pub mod bowtie;
+pub mod coil_noise;
 pub mod counts;
 pub mod defects;
 mod double_wedge;
@@ -14,6 +15,7 @@ pub mod selection;
 pub mod stripes;
 
 pub use bowtie::Bowtie;
+pub use coil_noise::CoilNoise;
 pub use counts::{Counts, Preparation, Prepared};
 pub use kspace::{Encoding, FrameAxis, KSpace};
 

@@ -12,13 +12,19 @@
 //! that coarse and fine structures converge alike (a preconditioner as in Pock & Chambolle 2011; a filter as in FBP). With
 //! [`Metric::Gradient`] it is the method of Condat (2013) and Vũ (2013): Aᴴ(Ax − b) stands in the place of Aᵀy.
 
-use super::{Progress, Solver};
+use super::{
+    Progress, Solver,
+    watch::{Growth, Watch},
+};
 use crate::{
     device::{Array, Device, Element},
     error::Result,
     kernels::{GUARD, PrimalStep, ShrinkDual},
     monitor::Monitor,
-    operators::arithmetic::{add, add_columns},
+    operators::{
+        arithmetic::{add, add_columns},
+        scalars::Scalars,
+    },
     problem::{Fidelity, Metric, Problem, Term},
 };
 
@@ -52,7 +58,13 @@ pub struct PrimalDual {
     filtered: Vec<Array>,
     y: Array,
     duals: Vec<Dual>,
+    /// ‖A x̄ − b‖², looked at now and then, and whether it runs away.
+    square: Scalars,
+    growth: Growth,
 }
+
+/// ‖A x̄ − b‖² among the scalars.
+const SQUARE: usize = 1;
 
 /// A term ½μ‖x − a‖² beside the problem's, which the primal step takes in closed form.
 #[derive(Debug)]
@@ -74,7 +86,7 @@ impl PrimalDual {
     /// Starts from `start`, or from 0.
     ///
     /// # Errors
-    /// [`crate::Error::OutOfMemory`].
+    /// [`crate::Error::OutOfMemory`]. Iterations report [`crate::Error::Diverged`] where steps are too long.
     ///
     /// # Panics
     /// If the problem's shapes do not fit each other, or the start's.
@@ -90,6 +102,11 @@ impl PrimalDual {
         let dual =
             |term: &Term| Ok(Dual { p: zeros(term.operator.range())?, g: zeros(term.operator.range())?, step: 0.0 });
         let duals = problem.terms.iter().map(dual).collect::<Result<_>>()?;
+        let data = &problem.fidelity.data;
+        let mut square = Scalars::new(device, &[0.0], &[data])?;
+        square.dot(SQUARE, data, data);
+        // An empty image leaves ‖b‖²; on the way to the solution there may be some more for a while.
+        let growth = Growth::above("the residual's square", 2.0 * f64::from(square.read()?[SQUARE]));
         let mut solver = Self {
             device: device.clone(),
             anchor: None,
@@ -103,6 +120,8 @@ impl PrimalDual {
             y: zeros(range)?,
             x,
             duals,
+            square,
+            growth,
             problem,
         };
         let metric = std::mem::replace(&mut solver.problem.fidelity.metric, Metric::Scalar(0.0));
@@ -158,6 +177,7 @@ impl PrimalDual {
             Metric::Gradient => {
                 operator.forward(&self.x, &mut self.sum)?;
                 add(&self.device, -1.0, data, &mut self.sum);
+                watch((&mut self.square, &mut self.growth), self.iteration, &self.sum)?;
             }
             _ => operator.adjoint(&self.y, &mut self.sum)?,
         }
@@ -205,6 +225,7 @@ impl PrimalDual {
         }
         operator.forward(&self.bar, &mut self.projected)?;
         add(&self.device, -1.0, data, &mut self.projected);
+        watch((&mut self.square, &mut self.growth), self.iteration, &self.projected)?;
         let (relaxation, columns) = (self.steps.relaxation, data.line_len());
         match metric {
             Metric::Lines { gain, decay } => {
@@ -223,6 +244,15 @@ impl PrimalDual {
         }
         Ok(())
     }
+}
+
+/// Looks now and then whether what is left of the data runs away.
+fn watch((square, growth): (&mut Scalars, &mut Growth), iteration: usize, rest: &Array) -> Result<()> {
+    if !Watch::is_due(iteration) {
+        return Ok(());
+    }
+    square.dot(SQUARE, rest, rest);
+    growth.check(iteration, f64::from(square.read()?[SQUARE]))
 }
 
 impl Dual {

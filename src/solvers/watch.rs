@@ -38,6 +38,7 @@ impl Watch {
 #[derive(Clone, Debug)]
 pub(super) struct Growth {
     what: &'static str,
+    above: f64,
     last: f64,
     streak: usize,
 }
@@ -47,12 +48,17 @@ impl Growth {
     const MOST: usize = 4;
 
     pub fn new(what: &'static str) -> Self {
-        Self { what, last: f64::INFINITY, streak: 0 }
+        Self::above(what, 0.0)
+    }
+
+    /// Of a figure whose growth is of no concern below `bound`.
+    pub fn above(what: &'static str, bound: f64) -> Self {
+        Self { what, above: bound, last: f64::INFINITY, streak: 0 }
     }
 
     /// Refuses a figure that is not finite, or has grown too often in a row.
     pub fn check(&mut self, iteration: usize, figure: f64) -> Result<()> {
-        self.streak = if figure > 1.5 * self.last { self.streak + 1 } else { 0 };
+        self.streak = if figure > self.above.max(1.5 * self.last) { self.streak + 1 } else { 0 };
         self.last = figure;
         if figure.is_finite() && self.streak < Self::MOST {
             return Ok(());

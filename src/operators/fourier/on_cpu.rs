@@ -33,6 +33,12 @@ struct Place {
     into: *mut f32,
 }
 
+impl Place {
+    fn moved(self, by: usize) -> Self {
+        Self { from: self.from.wrapping_add(by), into: self.into.wrapping_add(by) }
+    }
+}
+
 // SAFETY: every block reads and writes numbers of its own.
 unsafe impl Send for Place {}
 // SAFETY: as above.
@@ -97,8 +103,11 @@ impl HostFourier {
         unsafe { self.image(direction, Place { from: into, into }, scratch) };
     }
 
-    /// As [`Self::transform`] on every thread.
-    fn transform_with_all_threads(&self, direction: Direction, mut place: Place) {
+    /// As [`Self::image`], on every thread.
+    ///
+    /// # Safety
+    /// As [`Self::image`].
+    unsafe fn image_by_blocks(&self, direction: Direction, mut place: Place) {
         for step in &self.steps {
             let blocks = (0..self.blocks(step)).into_par_iter().with_min_len(2);
             blocks.for_each_init(
@@ -143,7 +152,7 @@ impl HostFourier {
         let (plane, stride) = match axis {
             Axis::X => {
                 let (first, lines) = (block * lanes, nz * ny);
-                let (from, into) = (place.from.wrapping_add(first * line), place.into.wrapping_add(first * line));
+                let Place { from, into } = place.moved(first * line);
                 let count = lanes.min(lines - first);
                 // SAFETY: the caller's.
                 return unsafe { fft.lines(inverse, (from, into), (count, *turn), *scale, work) };
@@ -182,13 +191,11 @@ impl HostFourier {
         let from = x.map_or(y.as_mut_ptr(), |x| x.as_ptr().cast_mut());
         assert!(x.is_none_or(|x| x.len() == y.len()) && y.len().is_multiple_of(len), "whole images");
         let place = Place { from, into: y.as_mut_ptr() };
-        let at = |index: usize| {
-            let Place { from, into } = { place };
-            Place { from: from.wrapping_add(index * len), into: into.wrapping_add(index * len) }
-        };
+        let at = |index: usize| place.moved(index * len);
         let images = y.len() / len;
         if images < rayon::current_num_threads() {
-            (0..images).for_each(|index| self.transform_with_all_threads(direction, at(index)));
+            // SAFETY: x and y are borrowed, and hold whole images.
+            (0..images).for_each(|index| unsafe { self.image_by_blocks(direction, at(index)) });
         } else {
             // SAFETY: images have no number in common, and x and y are borrowed.
             let image = |work: &mut Vec<f32>, index| unsafe { self.image(direction, at(index), work) };

@@ -3,6 +3,11 @@
 
 pub mod options;
 
+mod encoding;
+mod frames;
+mod prepare;
+mod variational;
+
 pub use options::MrOptions;
 
 use crate::{
@@ -10,6 +15,7 @@ use crate::{
     error::{Error, Result},
     image::ComplexImage,
     monitor::Monitor,
+    recipes::Strength,
     scan::KSpace,
 };
 
@@ -48,4 +54,18 @@ macro_rules! mr_recipes {
     };
 }
 
-mr_recipes! {}
+mr_recipes! {
+    "sense" => sense,
+    "l1-wavelet" => l1_wavelet,
+    "tv" => tv,
+    "tgv" => tgv,
+}
+
+/// Where a strength came from, for the report.
+fn said(strength: Strength) -> String {
+    match strength {
+        Strength::Auto => "from the noise".to_string(),
+        Strength::Times(factor) => format!("{factor} times that from the noise"),
+        Strength::Fixed(_) => "as asked".to_string(),
+    }
+}

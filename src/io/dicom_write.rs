@@ -1,4 +1,5 @@
-//! Writes CT Image Storage (PS3.3, A.3): one slice a file, 16 bits with rescale slope and intercept, no patient.
+//! Writes CT Image Storage (PS3.3, A.3), or MR Image Storage (A.4) for signals and phases: one slice a file, 16 bits with
+//! rescale slope and intercept, no patient.
 //!
 //! What the standard demands and we do not know (Type 2) is there and empty. Identifiers are UUIDs under 2.25 (PS3.5,
 //! B.2) made from the contents, so that the same image gives the same files.
@@ -59,7 +60,7 @@ pub(super) fn write(path: &Path, image: &Image, _: &WriteOptions, staging: &mut 
             .with_meta(
                 FileMetaTableBuilder::new()
                     .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN)
-                    .media_storage_sop_class_uid(uids::CT_IMAGE_STORAGE)
+                    .media_storage_sop_class_uid(series.class())
                     .media_storage_sop_instance_uid(&instance),
             )
             .map_err(|error| Error::file(path, error))?;
@@ -116,6 +117,14 @@ fn uid(seed: &DefaultHasher, of: &str) -> String {
 }
 
 impl Series<'_> {
+    fn mr(&self) -> bool {
+        matches!(self.image.quantity, Quantity::Signal | Quantity::Phase)
+    }
+
+    fn class(&self) -> &'static str {
+        if self.mr() { uids::MR_IMAGE_STORAGE } else { uids::CT_IMAGE_STORAGE }
+    }
+
     fn slice(&self, z: usize, values: ArrayView2<f32>, instance: &str) -> InMemDicomObject {
         let mut object = InMemDicomObject::new_empty();
         self.identify(&mut object, z, instance);
@@ -130,12 +139,12 @@ impl Series<'_> {
             let value = if value.is_empty() { PrimitiveValue::Empty } else { PrimitiveValue::from(value) };
             object.put(DataElement::new(tag, vr, value));
         };
-        put(tags::SOP_CLASS_UID, VR::UI, uids::CT_IMAGE_STORAGE);
+        put(tags::SOP_CLASS_UID, VR::UI, self.class());
         put(tags::SOP_INSTANCE_UID, VR::UI, instance);
         put(tags::STUDY_INSTANCE_UID, VR::UI, &self.study);
         put(tags::SERIES_INSTANCE_UID, VR::UI, &self.series);
         put(tags::FRAME_OF_REFERENCE_UID, VR::UI, &self.frame);
-        put(tags::MODALITY, VR::CS, "CT");
+        put(tags::MODALITY, VR::CS, if self.mr() { "MR" } else { "CT" });
         put(tags::MANUFACTURER, VR::LO, "Rushlight");
         put(tags::SOFTWARE_VERSIONS, VR::LO, concat!("rushlight ", env!("CARGO_PKG_VERSION")));
         put(tags::SERIES_NUMBER, VR::IS, "1");
@@ -153,13 +162,29 @@ impl Series<'_> {
             (tags::REFERRING_PHYSICIAN_NAME, VR::PN),
             (tags::POSITION_REFERENCE_INDICATOR, VR::LO),
             (tags::ACQUISITION_NUMBER, VR::IS),
-            (tags::KVP, VR::DS),
             (tags::LATERALITY, VR::CS),
             (tags::PATIENT_POSITION, VR::CS),
         ] {
             put(tag, vr, "");
         }
-        let kind = ["DERIVED", "SECONDARY", "AXIAL"].map(String::from);
+        if self.mr() {
+            // MR Image (C.8.3.1): what is not known of the sequence is research mode, no variant.
+            put(tags::SCANNING_SEQUENCE, VR::CS, "RM");
+            put(tags::SEQUENCE_VARIANT, VR::CS, "NONE");
+            put(tags::SCAN_OPTIONS, VR::CS, "");
+            put(tags::MR_ACQUISITION_TYPE, VR::CS, "");
+            put(tags::REPETITION_TIME, VR::DS, "");
+            put(tags::ECHO_TIME, VR::DS, "");
+            put(tags::ECHO_TRAIN_LENGTH, VR::IS, "");
+        } else {
+            put(tags::KVP, VR::DS, "");
+        }
+        let third = match self.image.quantity {
+            Quantity::Signal => "OTHER",
+            Quantity::Phase => "PHASE MAP",
+            _ => "AXIAL",
+        };
+        let kind = ["DERIVED", "SECONDARY", third].map(String::from);
         object.put(DataElement::new(tags::IMAGE_TYPE, VR::CS, PrimitiveValue::Strs(kind.into_iter().collect())));
     }
 
@@ -177,7 +202,7 @@ impl Series<'_> {
         put(tags::SLICE_THICKNESS, &[thickness]);
     }
 
-    /// Image Pixel, CT Image.
+    /// Image Pixel, CT Image or MR Image.
     fn pixels(&self, object: &mut InMemDicomObject, values: ArrayView2<f32>) {
         let [slope, intercept] = self.rescale;
         let mut put = |tag: Tag, value: u16| {

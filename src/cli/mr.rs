@@ -1,0 +1,174 @@
+//! Flags of MR reconstructions, and the way from k-space to an image file.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use ndarray::{Array4, Axis, Ix3, Ix4};
+use num_complex::Complex32;
+use rushlight::{
+    Error, Result,
+    image::Part,
+    io::{self, Content, KSpaceLayout, TrajectoryUnit},
+    recipes::mr::{self, MrOptions},
+    scan::KSpace,
+};
+use serde_json::json;
+
+use super::{Global, iterative::IterativeFlags, output::OutputFlags, report::Report};
+
+/// What of the complex image is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum PartFlag {
+    /// |x|
+    Magnitude,
+    /// arg x, in radians
+    Phase,
+    /// x; formats without complex numbers take the magnitude
+    #[default]
+    Complex,
+}
+
+/// What a trajectory's numbers are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum UnitFlag {
+    /// Cycles per field of view, −N/2…N/2
+    #[default]
+    FieldOfView,
+    /// Cycles per voxel, −½…½
+    Voxel,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "MR")]
+pub struct MrFlags {
+    /// Points of the samples, [sample, 2 or 3] in (x, y, z) order, cycles per field of view
+    #[arg(long, value_name = "FILE")]
+    trajectory: Option<PathBuf>,
+    /// What a step of 1 in the trajectory is
+    #[arg(long, value_enum, default_value_t, value_name = "UNIT")]
+    trajectory_unit: UnitFlag,
+    /// Pixels of the image along x, y and z: X,Y or X,Y,Z
+    #[arg(long, value_name = "X,Y[,Z]", value_parser = matrix)]
+    matrix: Option<[usize; 3]>,
+    /// What the axes of a bare array are, such as coil,z,y,x or y,x,slice,average
+    #[arg(long, value_name = "NAMES")]
+    axes: Option<KSpaceLayout>,
+    /// Side of the calibration region, from which coil maps are made; 24 by default, or what was sampled
+    #[arg(long, value_name = "POINTS")]
+    calibration: Option<usize>,
+    /// Coil maps [coil, y, x] or [coil, z, y, x], instead of ESPIRiT's
+    #[arg(long, value_name = "FILE")]
+    maps: Option<PathBuf>,
+    /// Compress to so many virtual coils; from 13 coils on as many as keep 99.95 % of the signal
+    #[arg(long, value_name = "N")]
+    virtual_coils: Option<usize>,
+    /// What is written of the complex image
+    #[arg(long, value_enum, default_value_t)]
+    part: PartFlag,
+}
+
+/// `X,Y` or `X,Y,Z` as extents along z, y, x.
+pub fn matrix(text: &str) -> Result<[usize; 3]> {
+    let parts: Option<Vec<usize>> = text.split(',').map(|part| part.trim().parse().ok()).collect();
+    match parts.as_deref() {
+        Some(&[x, y]) if x * y > 0 => Ok([1, y, x]),
+        Some(&[x, y, z]) if x * y * z > 0 => Ok([z, y, x]),
+        _ => Err(Error::Quantity { text: text.into(), expected: "a matrix: pixels along x, y and z, such as 256,256" }),
+    }
+}
+
+impl MrFlags {
+    /// Whether `input` is to be read as k-space: it says so itself, or a flag does.
+    pub fn concern(&self, input: &Path) -> Result<bool> {
+        Ok(self.trajectory.is_some() || self.axes.is_some() || io::content(input)? == Content::KSpace)
+    }
+
+    /// A flag that only MR has, if one was given.
+    pub fn given(&self) -> Option<&'static str> {
+        let given = [
+            ("--matrix", self.matrix.is_some()),
+            ("--calibration", self.calibration.is_some()),
+            ("--maps", self.maps.is_some()),
+            ("--virtual-coils", self.virtual_coils.is_some()),
+            ("--part", self.part != PartFlag::Complex),
+        ];
+        given.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
+    }
+
+    fn read(&self, input: &Path) -> Result<KSpace> {
+        match (&self.trajectory, self.matrix) {
+            (Some(trajectory), Some(matrix)) => {
+                let unit = match self.trajectory_unit {
+                    UnitFlag::FieldOfView => TrajectoryUnit::CyclesPerFieldOfView,
+                    UnitFlag::Voxel => TrajectoryUnit::CyclesPerVoxel,
+                };
+                let trajectory = io::read_trajectory(trajectory, matrix, unit)?;
+                io::read_samples(input, trajectory, self.axes.as_ref())
+            }
+            (Some(_), None) => Err(Error::Option("--trajectory needs the image's size too: --matrix X,Y".into())),
+            (None, Some(_)) => {
+                Err(Error::Option("--matrix goes with --trajectory; on a Cartesian grid k-space tells".into()))
+            }
+            (None, None) => io::read_kspace(input, self.axes.as_ref()),
+        }
+    }
+
+    fn maps(&self) -> Result<Option<Array4<Complex32>>> {
+        let Some(path) = &self.maps else { return Ok(None) };
+        let array = io::read_complex(path)?;
+        let shape = array.shape().to_vec();
+        let wrong =
+            || Error::file(path, format!("an array of shape {shape:?}; coil maps are [coil, y, x] or [coil, z, y, x]"));
+        let maps = match shape.len() {
+            3 => array.into_dimensionality::<Ix3>().map_err(|_| wrong())?.insert_axis(Axis(1)),
+            4 => array.into_dimensionality::<Ix4>().map_err(|_| wrong())?,
+            _ => return Err(wrong()),
+        };
+        Ok(Some(maps))
+    }
+}
+
+/// Everything that `recon` was told, for MR.
+pub struct Task<'a> {
+    pub input: &'a Path,
+    pub method: &'a str,
+    pub flags: &'a MrFlags,
+    pub iterative: &'a IterativeFlags,
+    pub output: &'a OutputFlags,
+    pub json: bool,
+}
+
+impl Task<'_> {
+    pub fn run(&self, global: &Global) -> Result<()> {
+        let device = global.open()?;
+        let monitor = global.monitor();
+        let mut notes = Vec::new();
+        let scan = monitor.step("read", 1, || self.flags.read(self.input))?;
+        let (iteration, strength, trace) = self.iterative.for_mr(scan.grid, scan.unit)?;
+        let options = MrOptions {
+            strength,
+            iteration,
+            calibration: self.flags.calibration,
+            maps: self.flags.maps()?,
+            virtual_coils: self.flags.virtual_coils,
+        };
+        let shape = scan.samples.shape().to_vec();
+        let made = mr::named(self.method, &options)?.reconstruct(scan, &device, &monitor)?;
+        notes.extend(made.notes);
+        let part = match self.flags.part {
+            PartFlag::Magnitude => Part::Magnitude,
+            PartFlag::Phase => Part::Phase,
+            PartFlag::Complex => Part::Complex,
+        };
+        let mut outputs = self.output.write_complex(&made.image, part, &monitor, &mut notes)?;
+        outputs.extend(self.iterative.write_trace(&trace, self.output.options().force)?);
+        let facts = vec![
+            ("method", json!(self.method)),
+            ("samples", json!(shape)),
+            ("image", json!(made.image.values.shape())),
+            ("voxel", json!(made.image.grid.voxel())),
+        ];
+        Report { verb: "recon", device: Some(&device), monitor: &monitor, notes: &notes, outputs, facts }
+            .print(self.json, global)
+    }
+}

@@ -1,0 +1,188 @@
+//! What solvers see of one frame of a scan: the normal equations of its encoding, and what noise does to them.
+//!
+//! Samples along a trajectory are weighed with its density compensation W, ½‖Ax − b‖²_W: then AᴴWA is nearly the identity, and
+//! solvers are quick. Samples near each other have like weights, so little is lost against equal ones.
+
+use std::sync::Arc;
+
+use ndarray::{Array4, ArrayView4, ArrayView5, Axis};
+use num_complex::Complex32;
+
+use super::prepare::Prepared;
+use crate::{
+    calibration::density::{ROUNDS, density_compensation},
+    device::{Array, Device, Element},
+    error::Result,
+    functionals::NormalEquations,
+    geometry::{Mask, Trajectory},
+    operators::{
+        Coils, Composed, LinearOperator, Nufft, Sense, SenseToeplitz, Toeplitz,
+        coils::{interleaved, planar},
+    },
+    random::Draws,
+    scan::Encoding,
+};
+
+/// AᴴWA, as solvers share it.
+pub type Shared = Arc<dyn LinearOperator + Send + Sync>;
+
+/// One frame.
+pub struct Encoded {
+    /// AᴴWA.
+    pub normal: Shared,
+    /// ‖AᴴWA‖, or a little more.
+    pub norm: f64,
+    /// AᴴWb, host memory, planar.
+    pub right: Vec<f32>,
+    /// ‖b‖²_W.
+    pub energy: f64,
+    /// Σ w over the real numbers measured.
+    pub numbers: f64,
+    /// g: the rms of the numbers of AᴴWn where there are maps, for noise n of variance 1 a number.
+    pub gain: f64,
+    /// Image extents.
+    pub matrix: [usize; 3],
+    /// Sets of maps.
+    pub sets: usize,
+}
+
+const SEED: u64 = 1;
+/// Relative error of non-uniform transforms: below the noise of any scan.
+pub const TOLERANCE: f64 = 1e-3;
+
+/// AᴴWA with AᴴWb of the samples, of noise, and the weights.
+struct Parts {
+    normal: Shared,
+    norm: f64,
+    right: Vec<f32>,
+    of_noise: Vec<f32>,
+    energy: f64,
+    weight: f64,
+}
+
+impl Encoded {
+    /// Of frame `frame`.
+    pub fn new(device: &Device, prepared: &Prepared, frame: usize) -> Result<Self> {
+        let (scan, maps) = (&prepared.scan, prepared.maps(frame));
+        let samples = scan.samples.index_axis(Axis(0), frame);
+        let parts = match &scan.encoding {
+            Encoding::Cartesian(masks) => {
+                cartesian(device, (samples, maps), &masks[if masks.len() > 1 { frame } else { 0 }])?
+            }
+            Encoding::Trajectory(list) => {
+                along(device, (samples, maps), &list[if list.len() > 1 { frame } else { 0 }])?
+            }
+        };
+        let square: f64 = parts.of_noise.iter().map(|value| f64::from(*value).powi(2)).sum();
+        let covered = covered(maps);
+        Ok(Self {
+            normal: parts.normal,
+            norm: parts.norm,
+            right: parts.right,
+            energy: parts.energy,
+            numbers: 2.0 * parts.weight * samples.dim().0 as f64,
+            gain: (square / (2 * covered).max(1) as f64).sqrt(),
+            matrix: scan.matrix(),
+            sets: maps.dim().0,
+        })
+    }
+
+    /// AᴴWb on a device.
+    pub fn right(&self, device: &Device) -> Result<Array> {
+        device.upload(self.normal.domain(), &self.right)
+    }
+
+    /// The least squares of the frame.
+    pub fn equations(&self, device: &Device) -> Result<NormalEquations> {
+        NormalEquations::new(device, self.normal.clone(), self.right(device)?, self.energy)
+    }
+
+    /// σ of a measured number, if an image leaves so much of the data unexplained.
+    pub fn deviation(&self, residual: f64) -> f64 {
+        (residual.max(0.0) / self.numbers).sqrt()
+    }
+}
+
+type Frame<'a> = (ArrayView4<'a, Complex32>, ArrayView5<'a, Complex32>);
+
+fn cartesian(device: &Device, (samples, maps): Frame, mask: &Mask) -> Result<Parts> {
+    let sense = Sense::new(device, maps, mask)?;
+    let back = |samples: ArrayView4<Complex32>| {
+        let mut image = device.zeros(sense.domain(), Element::F32)?;
+        sense.adjoint(&sense.data(samples)?, &mut image)?;
+        device.download(&image)
+    };
+    let right = back(samples)?;
+    let of_noise = back(noise(samples.dim()).view())?;
+    let sampled = |index: usize| mask.sampled[index % mask.sampled.len()];
+    let energy = samples.iter().enumerate().filter(|(index, _)| sampled(*index));
+    let energy = energy.map(|(_, value)| f64::from(value.norm_sqr())).sum();
+    // Maps of unit root sum of squares and a unitary transform: no more than 1.
+    let normal = Arc::new(sense.normal()?);
+    Ok(Parts { normal, norm: 1.0, right, of_noise, energy, weight: mask.count() as f64 })
+}
+
+fn along(device: &Device, (samples, maps): Frame, trajectory: &Trajectory) -> Result<Parts> {
+    let (coils, weights) = (samples.dim().0, density_compensation(trajectory, ROUNDS)?);
+    let toeplitz = Toeplitz::new(device, trajectory, &weights, (coils, TOLERANCE))?;
+    let normal: Shared = Arc::new(SenseToeplitz::new(device, Coils::new(device, maps)?, toeplitz)?);
+    let nufft = Nufft::new(device, trajectory, coils, TOLERANCE)?;
+    let operator = Composed::new(device, nufft, Coils::new(device, maps)?)?;
+    let back = |samples: ArrayView4<Complex32>| {
+        let mut lines = planar(samples.rows().into_iter());
+        lines.chunks_exact_mut(weights.len()).for_each(|line| {
+            line.iter_mut().zip(&weights).for_each(|(number, weight)| *number *= weight);
+        });
+        let mut image = device.zeros(operator.domain(), Element::F32)?;
+        operator.adjoint(&device.upload(operator.range(), lines)?, &mut image)?;
+        device.download(&image)
+    };
+    let energy = samples.iter().enumerate();
+    let energy = energy.map(|(index, value)| f64::from(weights[index % weights.len()] * value.norm_sqr())).sum();
+    let right = back(samples)?;
+    let of_noise = back(noise(samples.dim()).view())?;
+    let weight = weights.iter().map(|weight| f64::from(*weight)).sum();
+    Ok(Parts { norm: norm(device, &normal, &of_noise)?, normal, right, of_noise, energy, weight })
+}
+
+/// White noise of variance 1 a real number (seeded).
+fn noise((coils, nz, ny, nx): (usize, usize, usize, usize)) -> Array4<Complex32> {
+    let line = |line: usize| {
+        let mut draws = Draws::new(SEED, [0, 0, line]);
+        (0..nx).map(move |_| Complex32::new(draws.normal() as f32, draws.normal() as f32))
+    };
+    let numbers: Vec<Complex32> = (0..coils * nz * ny).flat_map(line).collect();
+    Array4::from_shape_vec([coils, nz, ny, nx], numbers).expect("as many as the shape says")
+}
+
+/// Pixels that a coil sees, in the first set of maps.
+fn covered(maps: ArrayView5<Complex32>) -> usize {
+    let first = maps.index_axis(Axis(0), 0);
+    let mut covered = vec![false; first.len() / first.dim().0];
+    for coil in first.axis_iter(Axis(0)) {
+        coil.iter().zip(&mut covered).for_each(|(map, covered)| *covered |= *map != Complex32::ZERO);
+    }
+    covered.into_iter().filter(|covered| *covered).count()
+}
+
+/// ‖N‖, and a little more, by the power method.
+fn norm(device: &Device, normal: &Shared, start: &[f32]) -> Result<f64> {
+    const ROUNDS: usize = 15;
+    let (mut values, mut largest) = (start.to_vec(), 0.0);
+    let mut after = device.zeros(normal.domain(), Element::F32)?;
+    for _ in 0..ROUNDS {
+        let size = values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
+        values.iter_mut().for_each(|value| *value = (f64::from(*value) / size.max(f64::MIN_POSITIVE)) as f32);
+        normal.forward(&device.upload(normal.domain(), &values)?, &mut after)?;
+        values = device.download(&after)?;
+        largest = values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
+    }
+    // The method approaches from below.
+    Ok(1.05 * largest)
+}
+
+/// The complex image `[z, y, x]` in planar lines.
+pub fn image(values: &[f32], [nz, ny, nx]: [usize; 3]) -> ndarray::Array3<Complex32> {
+    let values = interleaved(values, nx);
+    ndarray::Array3::from_shape_vec([nz, ny, nx], values).expect("an image of the scan's matrix")
+}

@@ -1,0 +1,92 @@
+//! Frame by frame: what every recipe does around its own part.
+
+use ndarray::{Array3, Array4, Axis};
+use num_complex::Complex32;
+
+use super::{MrOptions, MrReconstruction, encoding::Encoded, prepare::prepare};
+use crate::{
+    device::Device,
+    error::{Error, Result},
+    image::ComplexImage,
+    monitor::Monitor,
+    recipes::iteration::Iteration,
+    scan::{FrameAxis, KSpace},
+};
+
+/// Prepares a scan and hands each frame to `one`, which makes its image `[z, y, x]` and says how.
+pub fn each_frame(
+    (name, options): (&str, &MrOptions),
+    scan: KSpace,
+    (device, monitor): (&Device, &Monitor),
+    mut one: impl FnMut(&Encoded) -> Result<(Array3<Complex32>, Vec<String>)>,
+) -> Result<MrReconstruction> {
+    check(options)?;
+    let mut prepared = prepare(scan, options, monitor)?;
+    let mut notes = std::mem::take(&mut prepared.notes);
+    let mut frames = Vec::new();
+    for frame in 0..prepared.scan.frames() {
+        let encoded = monitor.step("plan", 1, || Encoded::new(device, &prepared, frame))?;
+        let (image, said) = one(&encoded)?;
+        if frame == 0 {
+            notes.extend(said);
+        }
+        frames.push(image);
+    }
+    Ok(MrReconstruction { image: assembled(name, &prepared.scan, &frames), notes })
+}
+
+/// Refuses what no MR recipe can be asked.
+pub fn check(options: &MrOptions) -> Result<()> {
+    options.strength.check()?;
+    if options.iteration.count == Some(0) {
+        return Err(Error::Option("--iterations 0 makes no image; give 1 or more, or auto".into()));
+    }
+    if options.iteration.start.is_some() {
+        return Err(Error::Option("--start is not for MR: its solvers begin with what the coils say together".into()));
+    }
+    match options.calibration {
+        Some(0) => Err(Error::Option("a calibration region of 0: give its side, such as --calibration 24".into())),
+        _ => Ok(()),
+    }
+}
+
+/// Frames put together; slices of one voxel along z that were excited one by one lie along z.
+pub fn assembled(name: &str, scan: &KSpace, frames: &[Array3<Complex32>]) -> ComplexImage {
+    let views: Vec<_> = frames.iter().map(|frame| frame.view()).collect();
+    let values = ndarray::stack(Axis(0), &views).expect("frames of one shape");
+    let mut grid = scan.grid;
+    let slices = scan.axes.iter().position(|(axis, _)| *axis == FrameAxis::Slice);
+    let values = match slices {
+        Some(at) if grid.shape[0] == 1 => {
+            let (counts, (ny, nx)) = (scan.axes.iter().map(|(_, count)| *count), (grid.shape[1], grid.shape[2]));
+            let mut shape: Vec<usize> = counts.collect();
+            grid.shape[0] = shape[at];
+            shape.extend([ny, nx]);
+            let mut order: Vec<usize> = (0..shape.len()).filter(|axis| *axis != at).collect();
+            order.insert(order.len() - 2, at);
+            let rest = frames.len() / grid.shape[0];
+            let values = values.into_shape_with_order(shape).expect("one frame a slice and so on").permuted_axes(order);
+            let values: Vec<Complex32> = values.iter().copied().collect();
+            Array4::from_shape_vec([rest, grid.shape[0], ny, nx], values).expect("the same numbers")
+        }
+        _ => values,
+    };
+    let provenance = format!("Rushlight {} {name}", env!("CARGO_PKG_VERSION"));
+    ComplexImage { values, grid, unit: scan.unit, provenance }
+}
+
+/// The iteration's options for complex images, whose observer is shown magnitudes.
+pub fn iteration(options: &MrOptions, [nz, ny, nx]: [usize; 3]) -> Iteration {
+    use crate::recipes::iteration::{Observer, Snapshot};
+    let observer = options.iteration.observer.clone().map(|observer| -> Observer {
+        std::sync::Arc::new(move |snapshot: &Snapshot| {
+            let size = |line: usize, x: usize| {
+                let part = |channel: usize| snapshot.image[[line / ny, line % ny, channel * nx + x]];
+                part(0).hypot(part(1))
+            };
+            let image = Array3::from_shape_fn([nz, ny, nx], |(z, y, x)| size(z * ny + y, x));
+            observer(&Snapshot { image: &image, ..*snapshot })
+        })
+    });
+    Iteration { observer, ..options.iteration.clone() }
+}

@@ -1,0 +1,176 @@
+//! What the recipes tv and tgv share: from one frame's normal equations and a few terms to an image, by the primal–dual method,
+//! with a strength that follows the noise.
+//!
+//! As in CT ([`crate::recipes::tv`]) λ = c·σ·g, with σ the standard deviation of what the image leaves unexplained of a measured
+//! number, and g that of Aᴴn for white noise n of variance 1: σ·g is what noise puts into the gradient of the data's term.
+
+use std::sync::Arc;
+
+use super::{MrOptions, MrReconstruction, encoding, encoding::Encoded, frames};
+use crate::{
+    device::{Array, Device, Element},
+    error::Result,
+    functionals::NormalEquations,
+    monitor::Monitor,
+    operators::{WithinFirstChannels, arithmetic::add_columns},
+    problem::{Bounds, Fidelity, Metric, Problem, Term},
+    recipes::{
+        Strength,
+        iteration::{Enough, LOOK},
+        noise::rms_of,
+    },
+    scan::KSpace,
+    solvers::{PrimalDual, Progress, Solver, primal_dual::Steps},
+};
+
+/// c, by trial on heads and phantoms, R = 4 and 5.
+const FACTOR: f64 = 0.65;
+/// Σ σ‖K‖² over λ/rms(x): then primal and dual variables come to rest at the same pace.
+const BALANCE: f64 = 25.0;
+/// Over-relaxation, for 1/τ = L + Σ σ‖K‖².
+const RELAXATION: f32 = 1.45;
+/// The first guess of σ, as a part of the data's rms.
+const FIRST_GUESS: f64 = 0.1;
+/// The strength follows the noise so long, and then stays.
+const TUNED: usize = 60;
+/// When an image has settled.
+const ENOUGH: Enough = Enough { change: 1e-3, most: 300 };
+
+/// Reconstructs with the terms that `terms` makes for slices and a strength; `channels` is 2, or 6 where a complex vector field
+/// goes with the image; the strength is `factor` times the usual.
+pub fn reconstruct(
+    (name, options): (&str, &MrOptions),
+    scan: KSpace,
+    (device, monitor): (&Device, &Monitor),
+    (channels, factor): (usize, f64),
+    terms: impl Fn([usize; 3], f64) -> Vec<Term>,
+) -> Result<MrReconstruction> {
+    frames::each_frame((name, options), scan, (device, monitor), |encoded| {
+        let mut solver = Tuned::new(options.strength, encoded, device, (channels, factor), &terms)?;
+        let [nz, ny, nx] = encoded.matrix;
+        let iteration = frames::iteration(options, encoded.matrix);
+        let (values, note) = iteration.run(&mut solver, ENOUGH, [nz, ny, 2 * nx], monitor)?;
+        let notes = vec![solver.remark(), note];
+        Ok((encoding::image(values.as_slice().unwrap_or_default(), encoded.matrix), notes))
+    })
+}
+
+/// A primal–dual solver whose strength follows what is unexplained.
+struct Tuned {
+    inner: PrimalDual,
+    equations: NormalEquations,
+    wish: Strength,
+    /// σ of a measured number, from ‖Ax − b‖².
+    deviation: Box<dyn Fn(f64) -> f64>,
+    /// λ over σ.
+    usual: f64,
+    /// λ.
+    strength: f64,
+    channels: usize,
+    /// L.
+    norm: f64,
+    /// The image without fields.
+    image: Array,
+}
+
+impl Tuned {
+    fn new(
+        wish: Strength,
+        encoded: &Encoded,
+        device: &Device,
+        (channels, factor): (usize, f64),
+        terms: impl Fn([usize; 3], f64) -> Vec<Term>,
+    ) -> Result<Self> {
+        let (numbers, norm) = (encoded.numbers, encoded.norm);
+        let deviation = move |residual: f64| (residual.max(0.0) / numbers).sqrt();
+        let usual = factor * FACTOR * encoded.gain;
+        let guess = FIRST_GUESS * deviation(encoded.energy);
+        let strength = wish.of(usual * guess);
+        let plain = encoded.right(device)?;
+        let &[lines, 2, nx] = encoded.normal.domain() else { unreachable!("one set of maps") };
+        let normal = Arc::clone(&encoded.normal);
+        let (operator, data): (Box<dyn crate::operators::LinearOperator>, Array) = match channels {
+            2 => (Box::new(normal), plain),
+            _ => {
+                let mut wide = device.zeros(&[lines, channels, nx], Element::F32)?;
+                add_columns(device, 1.0, (&plain, &mut wide), 2 * nx, [0, 0]);
+                (Box::new(WithinFirstChannels::new(device, normal, channels)?), wide)
+            }
+        };
+        let mut start = device.zeros(data.shape(), Element::F32)?;
+        crate::operators::arithmetic::add(device, 1.0, &data, &mut start);
+        let fidelity = Fidelity { operator, data, metric: Metric::Gradient };
+        let problem = Problem { fidelity, terms: terms(encoded.matrix, strength), bounds: Bounds::NONE };
+        // Replaced at once.
+        let steps = Steps { primal: 0.0, terms: 0.0, relaxation: RELAXATION };
+        let inner = PrimalDual::new(device, problem, Some(&start), steps)?;
+        let equations = encoded.equations(device)?;
+        let image = device.zeros(&[lines, 2, nx], Element::F32)?;
+        let deviation = Box::new(deviation);
+        let mut tuned = Self { inner, equations, wish, deviation, usual, strength, channels, norm, image };
+        tuned.tune()?;
+        Ok(tuned)
+    }
+
+    /// The image without fields.
+    fn look(&mut self) {
+        let (device, columns) = (self.inner.device().clone(), self.image.line_len());
+        crate::operators::arithmetic::fill(&device, 0.0, &mut self.image);
+        add_columns(&device, 1.0, (self.inner.solution(), &mut self.image), columns, [0, 0]);
+    }
+
+    /// Sets strength and step sizes to what the image leaves unexplained.
+    fn tune(&mut self) -> Result<()> {
+        self.look();
+        if !matches!(self.wish, Strength::Fixed(_)) {
+            let strength = self.wish.of(self.usual * (self.deviation)(self.equations.residual(&self.image)?));
+            if strength > 0.0 {
+                let factor = (strength / self.strength) as f32;
+                self.inner.problem_mut().terms.iter_mut().for_each(|term| term.strength *= factor);
+                self.strength = strength;
+            }
+        }
+        let size = rms_of(self.inner.device(), &self.image)?;
+        if size > 0.0 && size.is_finite() {
+            let terms = balance() * self.strength / size;
+            let steps =
+                Steps { primal: (1.0 / (self.norm + terms)) as f32, terms: terms as f32, relaxation: RELAXATION };
+            self.inner.set_steps(Metric::Gradient, steps)?;
+        }
+        Ok(())
+    }
+
+    fn remark(&self) -> String {
+        let how = super::said(self.wish);
+        let sigma = self.strength / self.usual;
+        let field = if self.channels > 2 { ", with a vector field" } else { "" };
+        format!("strength λ {:.4e} ({how}; σ {sigma:.2e} of a measured number{field})", self.strength)
+    }
+}
+
+fn balance() -> f64 {
+    std::env::var("RL_BALANCE").ok().and_then(|text| text.parse().ok()).unwrap_or(BALANCE)
+}
+
+impl Iterator for Tuned {
+    type Item = Result<Progress>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let progress = self.inner.next()?;
+        let done = progress.as_ref().map_or(0, |progress| progress.iteration);
+        if done > 0 && done <= TUNED && done.is_multiple_of(LOOK) {
+            return Some(self.tune().and(progress));
+        }
+        Some(progress)
+    }
+}
+
+impl Solver for Tuned {
+    fn solution(&self) -> &Array {
+        self.inner.solution()
+    }
+
+    fn device(&self) -> &Device {
+        self.inner.device()
+    }
+}
