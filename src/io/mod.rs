@@ -14,6 +14,7 @@ mod dxchange;
 mod fastmri;
 mod global_heap;
 mod ismrmrd;
+mod ismrmrd_acquisitions;
 mod ismrmrd_header;
 mod ismrmrd_write;
 mod kspace_layout;

@@ -19,6 +19,7 @@ use crate::{
 };
 
 type WriteComplex = fn(&Path, &ComplexImage, Part, &WriteOptions, &mut Staging) -> Result<Option<String>>;
+type ReadKSpace = fn(&Place) -> Result<Option<KSpace>>;
 type WriteKSpace = fn(&Path, &KSpace, &mut Staging) -> Result<Option<String>>;
 
 /// What a format can do for MR.
@@ -29,7 +30,7 @@ pub(super) struct Mr {
     /// Reads a complex image with its grid; without it the array is all there is.
     pub(super) read_image: Option<fn(&Place) -> Result<ComplexImage>>,
     /// Reads k-space that describes itself; `None` where the place holds a bare array.
-    pub(super) read_kspace: Option<fn(&Place) -> Result<Option<KSpace>>>,
+    pub(super) read_kspace: Option<ReadKSpace>,
     /// Writes a complex image or a part of it, all frames in one.
     pub(super) write_image: Option<WriteComplex>,
     /// Writes k-space.
