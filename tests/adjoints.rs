@@ -4,7 +4,8 @@ use rushlight::{
     device::{Device, Element, HostArray},
     geometry::{Fan, Geometry, Grid, LengthUnit, Parallel},
     operators::{
-        Axis, FiniteDifferences, FirstChannels, Fourier, LinearOperator, Pixels, SymmetrisedDifferences, Weighted, XRay,
+        Axis, FiniteDifferences, FirstChannels, Fourier, LinearOperator, Pixels, SymmetrisedDifferences,
+        UndecimatedWavelets, Wavelets, Weighted, XRay, wavelet::Family,
     },
 };
 
@@ -47,6 +48,14 @@ fn first_two(device: &Device) -> FirstChannels<FiniteDifferences> {
     FirstChannels::new(device, gradient, 6).unwrap()
 }
 
+fn wavelets(device: &Device) -> Wavelets {
+    Wavelets::new(device, [2, 31, 45], Pixels::Complex, Family::Db3, 3).unwrap()
+}
+
+fn undecimated(device: &Device) -> UndecimatedWavelets {
+    UndecimatedWavelets::new(device, [2, 31, 45], Pixels::Complex, Family::Db3, 3).unwrap()
+}
+
 fn weighted(device: &Device) -> Weighted<XRay> {
     let xray = XRay::new(device, &fan(false), &Grid::centered([1, 60, 70], [1.0; 3], [0.0; 3])).unwrap();
     let diagonal = HostArray::noise(xray.range(), 3);
@@ -74,6 +83,9 @@ fn operators(device: &Device) -> Vec<(&'static str, Box<dyn LinearOperator>)> {
         ("complex gradient less field", Box::new(complex_gradient_less_field(device))),
         ("complex symmetrised gradient", Box::new(SymmetrisedDifferences::of(device, [2, 31, 45], Pixels::Complex))),
         ("first two of six channels", Box::new(first_two(device))),
+        ("wavelets, orthogonal", Box::new(wavelets(device))),
+        ("wavelets, undecimated", Box::new(undecimated(device))),
+        ("wavelets, mean over shifts", Box::new(undecimated(device).mean_over_shifts())),
         ("first of three channels", Box::new(first_channels(device))),
         ("weighted", Box::new(weighted(device))),
         ("fourier", Box::new(Fourier::new(device, 5, [1, 16, 24], &[Axis::Y, Axis::X]).unwrap())),

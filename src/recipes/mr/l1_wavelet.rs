@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// λ over σ·g, by trial on heads and phantoms, R = 4 and 5.
-const FACTOR: f64 = 1.0;
+const FACTOR: f64 = 0.9;
 /// The first guess of σ, as a part of the data's rms.
 const FIRST_GUESS: f64 = 0.1;
 /// The strength follows the noise so long, and then stays.
