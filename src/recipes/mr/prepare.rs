@@ -172,9 +172,12 @@ fn gridded(
     let [nz, ny, nx] = trajectory.matrix.map(|extent| extent.min(limit + limit / 3));
     let inside = |point: &[f32; 3]| point.iter().zip([nx, ny, nz]).all(|(k, n)| n == 1 || k.abs() <= 0.5 * n as f32);
     let kept: Vec<usize> = (0..trajectory.points.len()).filter(|index| inside(&trajectory.points[*index])).collect();
-    let centre = Trajectory { matrix: [nz, ny, nx], points: kept.iter().map(|index| trajectory.points[*index]).collect() };
+    let centre =
+        Trajectory { matrix: [nz, ny, nx], points: kept.iter().map(|index| trajectory.points[*index]).collect() };
     if kept.is_empty() {
-        return Err(Error::Scan("no sample lies near the centre of k-space: there is no calibration region; give --maps".into()));
+        return Err(Error::Scan(
+            "no sample lies near the centre of k-space: there is no calibration region; give --maps".into(),
+        ));
     }
     let (device, coils) = (Device::cpu(), samples.dim().0);
     let weights = density_compensation(&centre, density::ROUNDS)?;
