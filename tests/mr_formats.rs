@@ -615,7 +615,7 @@ fn complex_images_come_back_whole_or_in_part() {
                 let path = dir.path().join(format!("{number}{part:?}{name}"));
                 let written = io::write_complex(&path, &image, part, &WriteOptions::default()).unwrap();
                 assert_eq!(written.remark, None, "{name}");
-                if shape == [5, 1, 3, 4] && matches!(name, "a.npy" | "a.cfl") {
+                if shape == [5, 1, 3, 4] && name == "a.npy" {
                     continue;
                 }
                 let read = io::read_complex_image(&path).unwrap();
@@ -745,11 +745,6 @@ fn scanners_and_papers_k_space_is_read() {
     let path = io::read_trajectory(at("k"), [1, 256, 256], TrajectoryUnit::CyclesPerVoxel).unwrap();
     assert_eq!(path.points.len(), 1182 * 60);
     let scan = io::read_samples(at("data"), path, None).unwrap();
-    // What was sampled is the same data, to a factor for all.
-    let ratio = |y: usize, x: usize| whole.samples[[0, 3, 0, y, x]] / part.samples[[0, 3, 0, y, x]];
-    for (y, x) in [(112, 88), (118, 93), (115, 86)] {
-        println!("{} {}", ratio(y, x), ratio(115, 90));
-    }
     // The samples near k = 0 are the strongest.
     let Encoding::Trajectory(paths) = &scan.encoding else { panic!("Cartesian") };
     let strongest = (0..1182 * 60).max_by(|a, b| {

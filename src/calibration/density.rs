@@ -17,7 +17,8 @@ const SUPPORT: usize = 6;
 /// One weight a sample: the part of k-space that it stands for, in cells (1/FOV)^dimensions, 1 for a full Cartesian grid. With
 /// the orthonormal transform A, A^H W A is nearly the identity where k-space is sampled densely enough.
 ///
-/// Samples at the edge of k-space stand for the nearest cell beyond it too: their weights are up to about twice as large.
+/// Within two or three cells of the edge of k-space, where half of a sample's neighbours are missing, the weights ring: they
+/// are up to a third too small, and the outermost ones too large. Spokes more than half a cell apart differ by a few per cent.
 /// The grid takes 4 bytes for each of 2^dimensions times the image's points.
 ///
 /// # Errors
@@ -27,8 +28,8 @@ pub fn density_compensation(trajectory: &Trajectory, rounds: usize) -> Result<Ve
     let spread = Spread::new(trajectory);
     let mut weights = vec![1.0_f32; trajectory.points.len()];
     for _ in 0..rounds {
-        let grid = spread.onto_grid(&weights);
-        let found = spread.from_grid(&grid);
+        let grid = spread.on_grid(&weights);
+        let found = spread.at_samples(&grid);
         weights.par_iter_mut().zip(found).for_each(|(weight, found)| *weight /= found.max(f32::MIN_POSITIVE));
     }
     Ok(weights)
@@ -80,7 +81,7 @@ impl Spread {
     }
 
     /// Every line of the grid gathers from the samples that reach it, in their order.
-    fn onto_grid(&self, weights: &[f32]) -> Vec<f32> {
+    fn on_grid(&self, weights: &[f32]) -> Vec<f32> {
         let [gz, gy, gx] = self.grid;
         let mut grid = vec![0.0_f32; gz * gy * gx];
         grid.par_chunks_mut(gx).enumerate().for_each(|(line, values)| {
@@ -100,7 +101,7 @@ impl Spread {
         grid
     }
 
-    fn from_grid(&self, grid: &[f32]) -> Vec<f32> {
+    fn at_samples(&self, grid: &[f32]) -> Vec<f32> {
         let [_, gy, gx] = self.grid;
         // Half cells: a sum over the grid is an integral but for this.
         let cell: f32 = self.support.iter().map(|support| if *support > 1 { 0.5 } else { 1.0 }).product();

@@ -3,8 +3,8 @@
 //!
 //! Patches of k-space `x_c[p + i]` of a scan lie in a small space. At a pixel r whose coil sensitivities are s, the patches
 //! s_c e^(−2πi i·r/N) belong to it, so the sensitivities are the eigenvectors with eigenvalue 1 of M(r), the projector onto
-//! that space seen at r. Here the projector comes from the Gram matrix by a smooth threshold ([`signal_space`]), and M(r) from a
-//! short Fourier series ([`series`]).
+//! that space seen at r. Here the projector comes from the Gram matrix by a smooth threshold (`signal_space`), and M(r) from a
+//! short Fourier series (`series`).
 
 mod eigenmaps;
 pub(super) mod gram;

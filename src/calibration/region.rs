@@ -58,7 +58,7 @@ pub fn fully_sampled_region(mask: &Mask, limit: usize) -> Result<Region> {
 /// The index by which a centred run of `extent` is larger than one of `extent − 1`.
 fn newest(n: usize, extent: usize) -> usize {
     let centre = n / 2;
-    if extent % 2 == 0 { centre - extent / 2 } else { centre + extent / 2 }
+    if extent.is_multiple_of(2) { centre - extent / 2 } else { centre + extent / 2 }
 }
 
 /// Calibration data `[coil, z, y, x]`: the samples of a region. For a trajectory grid the centre at low resolution instead,

@@ -111,6 +111,7 @@ impl MrFlags {
     pub fn given(&self) -> Option<&'static str> {
         let given = [
             ("--matrix", self.matrix.is_some()),
+            ("--trajectory-unit", self.trajectory_unit != UnitFlag::FieldOfView),
             ("--calibration", self.calibration.is_some()),
             ("--maps", self.maps.is_some()),
             ("--virtual-coils", self.virtual_coils.is_some()),
@@ -135,6 +136,9 @@ impl MrFlags {
             (None, Some(_)) => {
                 Err(Error::Option("--matrix goes with --trajectory; on a Cartesian grid k-space tells".into()))
             }
+            (None, None) if self.trajectory_unit != UnitFlag::FieldOfView => {
+                Err(Error::Option("--trajectory-unit is of a --trajectory, and none was given".into()))
+            }
             (None, None) => io::read_kspace(input, self.axes.as_ref()),
         }
     }
@@ -150,6 +154,9 @@ impl MrFlags {
             4 => array.into_dimensionality::<Ix4>().map_err(|_| wrong())?,
             _ => return Err(wrong()),
         };
+        if let Some(index) = maps.iter().position(|value| !(value.re.is_finite() && value.im.is_finite())) {
+            return Err(Error::file(path, format!("value {index} (C order) of the coil maps is not a finite number")));
+        }
         Ok(Some(maps))
     }
 }

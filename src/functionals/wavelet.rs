@@ -107,8 +107,7 @@ impl Proximal for SparseWavelets {
         }
         if let (Device::Cpu(_), [slab]) = (&self.device, x.slabs_mut()) {
             let [_, ny, nx] = self.wavelets.slices();
-            let slices = slab.host_mut();
-            let mut slices = slices;
+            let mut slices = slab.host_mut();
             let slice = ny * nx * self.wavelets.pixels().parts();
             slices.numbers().chunks_exact_mut(slice).for_each(|slice| work.shrinkage.apply(threshold, shift, slice));
             return Ok(());

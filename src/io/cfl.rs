@@ -20,7 +20,7 @@ use num_complex::Complex32;
 use super::{
     Format, WriteOptions,
     kspace_layout::Arranged,
-    mr::{Mr, part_of},
+    mr::{Mr, bare_complex_image, part_of},
     npy::write_numbers,
     numbers::{Number, Values, count},
     output::Staging,
@@ -48,7 +48,7 @@ pub(super) const FORMAT: Format = Format {
         read_kspace: None,
         write_image: Some(write_complex),
         write_kspace: Some(write_kspace),
-        read_image: None,
+        read_image: Some(read_image),
     },
 };
 
@@ -154,6 +154,17 @@ fn stage(path: &Path, array: &ArrayViewD<Complex32>, extents: &[usize], staging:
         let numbers = array.iter().flat_map(|value| [value.re, value.im]);
         write_numbers(output, array.as_slice().map(bytemuck::cast_slice), numbers)
     })
+}
+
+/// Whatever lies beyond x, y, z counts as frames.
+fn read_image(place: &Place) -> Result<ComplexImage> {
+    let array = read_all(place)?;
+    let mut shape: Vec<usize> = array.shape().iter().rev().copied().collect();
+    let frames = shape.split_off(shape.len().min(3)).iter().product();
+    shape.resize(3, 1);
+    let shape = [frames, shape[2], shape[1], shape[0]];
+    let array = array.into_shape_with_order(IxDyn(&shape)).map_err(|error| place.error(error))?;
+    bare_complex_image(place, array, "BART's .cfl")
 }
 
 fn write_image(path: &Path, image: &Image, _: &WriteOptions, staging: &mut Staging) -> Result<Option<String>> {

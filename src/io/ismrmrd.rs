@@ -14,71 +14,22 @@
 
 use std::collections::BTreeMap;
 
-use hdf5_pure::{Dataset, Datatype, DatatypeByteOrder};
 use ndarray::{Array2, Array5, s};
 use num_complex::Complex32;
 use rustfft::FftPlanner;
 
 use super::{
-    global_heap::REFERENCE,
     hdf5::Store,
+    ismrmrd_acquisitions::{Acquisition, COUNTERS, NOISE, OTHER, REVERSE, acquisitions},
     ismrmrd_header::Header,
     mr::cartesian,
-    place::{Place, unfolded_limit},
+    place::Place,
 };
 use crate::{
     error::Result,
     geometry::{Grid, Mask, Trajectory, add, norm},
     scan::{Encoding, FrameAxis, KSpace},
 };
-
-/// Bits of an acquisition's flags, counted from 1 (ismrmrd.h).
-const NOISE: u32 = 19;
-const REVERSE: u32 = 22;
-/// Navigators, phase correction, feedback, dummies, surface coil correction, phase stabilisation.
-const OTHER: [u32; 8] = [23, 24, 26, 27, 28, 29, 30, 31];
-
-/// The counters that tell frames apart, slowest first.
-pub(super) const COUNTERS: [(&str, FrameAxis); 6] = [
-    ("repetition", FrameAxis::Repetition),
-    ("set", FrameAxis::Set),
-    ("phase", FrameAxis::Phase),
-    ("average", FrameAxis::Average),
-    ("contrast", FrameAxis::Contrast),
-    ("slice", FrameAxis::Slice),
-];
-
-/// One read-out.
-struct Acquisition {
-    flags: u64,
-    samples: usize,
-    coils: usize,
-    discard: [usize; 2],
-    center: usize,
-    space: usize,
-    /// First and second phase encoding.
-    steps: [usize; 2],
-    /// In the order of [`COUNTERS`].
-    counters: [usize; 6],
-    trajectory_dimensions: usize,
-    position: [f64; 3],
-    /// Read, phase and slice direction.
-    directions: [[f64; 3]; 3],
-    trajectory: Vec<f32>,
-    /// `[coil, sample]`.
-    data: Vec<Complex32>,
-}
-
-impl Acquisition {
-    fn has(&self, flag: u32) -> bool {
-        self.flags >> (flag - 1) & 1 == 1
-    }
-
-    /// The samples that are meant.
-    fn kept(&self) -> std::ops::Range<usize> {
-        self.discard[0]..self.samples - self.discard[1]
-    }
-}
 
 /// Reads the file if it is one of ISMRMRD's: a group with `xml` and `data`.
 pub(super) fn read(place: &Place, store: &Store) -> Result<Option<KSpace>> {
@@ -114,163 +65,6 @@ pub(super) fn group(store: &Store) -> Option<String> {
     groups
         .into_iter()
         .find(|group| ["xml", "data"].iter().all(|name| store.dataset(&format!("{group}/{name}")).is_some()))
-}
-
-/// Where a member of a record lies, and its kind.
-fn member(kind: &Datatype, path: &[&str]) -> Option<(usize, Datatype)> {
-    path.iter().try_fold((0, kind.clone()), |(offset, kind), name| {
-        let Datatype::Compound { members, .. } = kind else { return None };
-        let member = members.into_iter().find(|member| member.name == *name)?;
-        Some((offset + usize::try_from(member.byte_offset).ok()?, member.datatype))
-    })
-}
-
-/// A record's members, by path.
-struct Record<'a> {
-    kind: &'a Datatype,
-    size: usize,
-}
-
-/// Reads numbers out of a record.
-type Field = Box<dyn Fn(&[u8]) -> f64>;
-
-impl Record<'_> {
-    /// A reader of number `index` of the member at `path`, which may be an array.
-    fn field(&self, path: &[&str], index: usize) -> Option<Field> {
-        let (offset, mut kind) = member(self.kind, path)?;
-        if let Datatype::Array { base_type, dimensions } = kind {
-            if index >= dimensions.iter().map(|extent| *extent as usize).product() {
-                return None;
-            }
-            kind = *base_type;
-        }
-        let width = kind.type_size() as usize;
-        let at = offset + index * width;
-        if at + width > self.size {
-            return None;
-        }
-        let word = move |record: &[u8]| {
-            let mut bytes = [0; 8];
-            bytes[..width].copy_from_slice(&record[at..at + width]);
-            u64::from_le_bytes(bytes)
-        };
-        match kind {
-            Datatype::FixedPoint { size: 1 | 2 | 4, byte_order: DatatypeByteOrder::LittleEndian, .. } => {
-                Some(Box::new(move |record| word(record) as f64))
-            }
-            Datatype::FloatingPoint { size: 4, byte_order: DatatypeByteOrder::LittleEndian, .. } => {
-                Some(Box::new(move |record| f64::from(f32::from_bits(word(record) as u32))))
-            }
-            _ => None,
-        }
-    }
-}
-
-fn acquisitions(place: &Place, store: &Store, path: &str) -> Result<Vec<Acquisition>> {
-    let wrong = |what: &str| place.error(format!("/{path}: {what}"));
-    let failed = |error: hdf5_pure::Error| place.error(format!("/{path}: cannot be read: {error}"));
-    let data: Dataset = store.dataset(path).ok_or_else(|| wrong("no such dataset"))?;
-    let kind = data.datatype().map_err(failed)?;
-    let size = kind.type_size() as usize;
-    let count: u64 = data.shape().map_err(failed)?.iter().product();
-    let length = place.length()?;
-    if count.checked_mul(size as u64).is_none_or(|bytes| bytes > unfolded_limit(length)) {
-        return Err(wrong("more acquisitions are promised than a file of this length can hold: truncated"));
-    }
-    let records = data.read_raw().map_err(failed)?;
-    let record = Record { kind: &kind, size };
-    let parse = parser(&record).ok_or_else(|| wrong("its records are not ISMRMRD's acquisitions"))?;
-    let mut heap = store.heap(place)?;
-    let mut list = Vec::new();
-    let mut taken = 0;
-    for (number, bytes) in records.chunks_exact(size.max(1)).enumerate() {
-        let mut read = || -> std::io::Result<Acquisition> {
-            let (mut acquisition, [trajectory, samples]) = parse(bytes);
-            acquisition.trajectory = heap.floats(&bytes[trajectory..trajectory + REFERENCE])?;
-            let parts = heap.floats(&bytes[samples..samples + REFERENCE])?;
-            acquisition.data = parts.chunks_exact(2).map(|part| Complex32::new(part[0], part[1])).collect();
-            // Records may point at one and the same element, so their sum is held against the file too.
-            taken += parts.len() as u64 * 4;
-            sound(&acquisition, taken, length)?;
-            Ok(acquisition)
-        };
-        list.push(read().map_err(|error| place.error(format!("acquisition {number}: {error}")))?);
-    }
-    coils_agree(place, &list)?;
-    Ok(list)
-}
-
-/// Refuses an acquisition whose head and numbers do not fit each other.
-fn sound(acquisition: &Acquisition, taken: u64, length: u64) -> std::io::Result<()> {
-    let Acquisition { samples, coils, discard, trajectory_dimensions, .. } = acquisition;
-    let wrong = |what: String| Err(std::io::Error::other(what));
-    if acquisition.data.len() != samples * coils {
-        return wrong(format!("{} numbers for {samples} samples of {coils} coils", acquisition.data.len()));
-    }
-    if acquisition.trajectory.len() != samples * trajectory_dimensions {
-        return wrong(format!("a trajectory of {} numbers for {samples} samples", acquisition.trajectory.len()));
-    }
-    if discard[0] + discard[1] > *samples {
-        return wrong(format!("{} of {samples} samples are to be discarded", discard[0] + discard[1]));
-    }
-    if taken > length { wrong("more samples than the file is long".into()) } else { Ok(()) }
-}
-
-fn coils_agree(place: &Place, list: &[Acquisition]) -> Result<()> {
-    let coils = list.first().map_or(0, |acquisition| acquisition.coils);
-    match list.iter().position(|acquisition| acquisition.coils != coils) {
-        Some(odd) => Err(place.error(format!("acquisition {odd} has {} coils, the first {coils}", list[odd].coils))),
-        None => Ok(()),
-    }
-}
-
-/// A parser of records: the acquisition without its numbers, and where the references to trajectory and samples lie.
-#[allow(clippy::type_complexity)]
-fn parser(record: &Record) -> Option<Box<dyn Fn(&[u8]) -> (Acquisition, [usize; 2])>> {
-    let head = |name: &'static str, index: usize| record.field(&["head", name], index);
-    let idx = |name: &'static str| record.field(&["head", "idx", name], 0);
-    let three = |name: &'static str| -> Option<[Field; 3]> { Some([head(name, 0)?, head(name, 1)?, head(name, 2)?]) };
-    // Flags are 64 bits, more than a double holds; they are read as two halves.
-    let (flags_at, flags) = member(record.kind, &["head", "flags"])?;
-    let references = ["traj", "data"].map(|name| member(record.kind, &[name]));
-    let [Some((trajectory, Datatype::VariableLength { .. })), Some((data, Datatype::VariableLength { .. }))] =
-        references
-    else {
-        return None;
-    };
-    if flags.type_size() != 8
-        || [flags_at + 8, trajectory + REFERENCE, data + REFERENCE].iter().any(|end| *end > record.size)
-    {
-        return None;
-    }
-    let names =
-        ["number_of_samples", "active_channels", "center_sample", "encoding_space_ref", "trajectory_dimensions"];
-    let numbers: Vec<Field> = names.into_iter().map(|name| head(name, 0)).collect::<Option<_>>()?;
-    let discard = [head("discard_pre", 0)?, head("discard_post", 0)?];
-    let steps = [idx("kspace_encode_step_1")?, idx("kspace_encode_step_2")?];
-    let counters: Vec<Field> = COUNTERS.iter().map(|(name, _)| idx(name)).collect::<Option<_>>()?;
-    let position = three("position")?;
-    let directions = [three("read_dir")?, three("phase_dir")?, three("slice_dir")?];
-    Some(Box::new(move |bytes| {
-        let of = |field: &Field| field(bytes) as usize;
-        let vector = |fields: &[Field; 3]| std::array::from_fn(|i| fields[i](bytes));
-        let acquisition = Acquisition {
-            flags: u64::from_le_bytes(std::array::from_fn(|i| bytes[flags_at + i])),
-            samples: of(&numbers[0]),
-            coils: of(&numbers[1]),
-            center: of(&numbers[2]),
-            space: of(&numbers[3]),
-            trajectory_dimensions: of(&numbers[4]),
-            discard: [of(&discard[0]), of(&discard[1])],
-            steps: [of(&steps[0]), of(&steps[1])],
-            counters: std::array::from_fn(|i| of(&counters[i])),
-            position: vector(&position),
-            directions: std::array::from_fn(|i| vector(&directions[i])),
-            trajectory: Vec::new(),
-            data: Vec::new(),
-        };
-        (acquisition, [trajectory, data])
-    }))
 }
 
 /// The frames by their counters.
@@ -326,25 +120,14 @@ fn on_grid(place: &Place, header: &Header, used: &[&Acquisition], frames: &Frame
     let mut crop = Crop::new(nx, width);
     let mut samples = Array5::<Complex32>::zeros((frames.count(), coils, nz, ny, width));
     let mut times = BTreeMap::<(usize, usize, usize), u16>::new();
-    let center = [header.center[0].unwrap_or(ny / 2), header.center[1].unwrap_or(nz / 2)];
     for (number, acquisition) in used.iter().enumerate() {
-        let odd = |what: String| {
+        let [z, y, first] = line_of(header, acquisition).map_err(|what| {
             place.error(format!("image acquisition {number}: {what}, outside the k-space of the header"))
-        };
-        let step = |axis: usize, extent: usize| {
-            let line = (acquisition.steps[axis] + extent / 2).checked_sub(center[axis]).filter(|line| *line < extent);
-            line.ok_or_else(|| odd(format!("phase encoding {} of step {}", acquisition.steps[axis], axis + 1)))
-        };
-        let (y, z) = (step(0, ny)?, step(1, nz)?);
-        let kept = acquisition.kept();
-        // Some writers leave the centre at 0.
-        let middle = if acquisition.center == 0 { acquisition.samples / 2 } else { acquisition.center };
-        let first = (kept.start + nx / 2).checked_sub(middle);
-        let Some(first) = first.filter(|first| first + kept.len() <= nx) else {
-            return Err(odd(format!("{} samples with their centre at {middle}", acquisition.samples)));
-        };
+        })?;
         let frame = frames.index(acquisition);
-        *times.entry((frame, z, y)).or_default() += 1;
+        let seen = times.entry((frame, z, y)).or_default();
+        *seen = seen.saturating_add(1);
+        let kept = acquisition.kept();
         for (coil, row) in acquisition.data.chunks_exact(acquisition.samples.max(1)).enumerate() {
             let mut line = vec![Complex32::ZERO; nx];
             line[first..first + kept.len()].copy_from_slice(&row[kept.clone()]);
@@ -362,6 +145,22 @@ fn on_grid(place: &Place, header: &Header, used: &[&Acquisition], frames: &Frame
         samples.slice_mut(s![frame, .., z, y, ..]).mapv_inplace(|sum| sum / f32::from(times));
     }
     cartesian(samples, frames.axes()).map_err(|error| place.error(error))
+}
+
+/// Indices z, y of a line and x of its first sample; or what lies outside.
+fn line_of(header: &Header, acquisition: &Acquisition) -> std::result::Result<[usize; 3], String> {
+    let [nx, ny, nz] = header.encoded.matrix;
+    let step = |axis: usize, extent: usize| {
+        let center = header.center[axis].unwrap_or(extent / 2);
+        let line = (acquisition.steps[axis] + extent / 2).checked_sub(center).filter(|line| *line < extent);
+        line.ok_or_else(|| format!("phase encoding {} of step {}", acquisition.steps[axis], axis + 1))
+    };
+    let kept = acquisition.kept();
+    // Some writers leave the centre at 0.
+    let middle = if acquisition.center == 0 { acquisition.samples / 2 } else { acquisition.center };
+    let first = (kept.start + nx / 2).checked_sub(middle).filter(|first| first + kept.len() <= nx);
+    let first = first.ok_or_else(|| format!("{} samples with their centre at {middle}", acquisition.samples))?;
+    Ok([step(1, nz)?, step(0, ny)?, first])
 }
 
 /// Takes read-out oversampling away: to image space, crop, and back; orthonormal both ways.

@@ -14,7 +14,8 @@ use num_complex::Complex32;
 
 use super::{
     global_heap::{NewHeap, lengthen},
-    ismrmrd::{COUNTERS, mask},
+    ismrmrd::mask,
+    ismrmrd_acquisitions::COUNTERS,
     ismrmrd_header::{Header, Space},
     output::Staging,
 };
@@ -162,7 +163,7 @@ fn counters(scan: &KSpace, frame: usize) -> [u16; 6] {
 }
 
 fn add_frame(scan: &KSpace, frame: usize, counters: [u16; 6], list: &mut Acquisitions) {
-    let (_, coils, nz, ny, nx) = scan.samples.dim();
+    let (_, coils, _, ny, nx) = scan.samples.dim();
     let head = Head { coils: coils as u16, counters, ..Head::default() };
     if let Some(mask) = mask(scan, frame) {
         for (line, sampled) in mask.sampled.chunks_exact(nx).enumerate().filter(|(_, line)| line.contains(&true)) {
@@ -178,7 +179,6 @@ fn add_frame(scan: &KSpace, frame: usize, counters: [u16; 6], list: &mut Acquisi
     {
         let width = if path.matrix[0] > 1 { 3 } else { 2 };
         let [mz, my, mx] = path.matrix.map(|extent| extent as f32);
-        let _ = nz;
         // Short blocks, so that other programs' counters of samples hold them.
         for (block, points) in path.points.chunks(32768).enumerate() {
             let start = block * 32768;

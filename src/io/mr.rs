@@ -6,7 +6,7 @@ use ndarray::{Array3, Array4, Array5, ArrayD, Axis, IxDyn};
 use num_complex::Complex32;
 
 use super::{
-    Format, KSpaceLayout, WriteOptions, Written, cfl,
+    Format, KSpaceLayout, WriteOptions, Written, cfl, hdf5,
     kspace_layout::Arranged,
     output::{Staging, numbered},
     place::Place,
@@ -19,6 +19,7 @@ use crate::{
 };
 
 type WriteComplex = fn(&Path, &ComplexImage, Part, &WriteOptions, &mut Staging) -> Result<Option<String>>;
+type ReadKSpace = fn(&Place) -> Result<Option<KSpace>>;
 type WriteKSpace = fn(&Path, &KSpace, &mut Staging) -> Result<Option<String>>;
 
 /// What a format can do for MR.
@@ -29,7 +30,7 @@ pub(super) struct Mr {
     /// Reads a complex image with its grid; without it the array is all there is.
     pub(super) read_image: Option<fn(&Place) -> Result<ComplexImage>>,
     /// Reads k-space that describes itself; `None` where the place holds a bare array.
-    pub(super) read_kspace: Option<fn(&Place) -> Result<Option<KSpace>>>,
+    pub(super) read_kspace: Option<ReadKSpace>,
     /// Writes a complex image or a part of it, all frames in one.
     pub(super) write_image: Option<WriteComplex>,
     /// Writes k-space.
@@ -49,6 +50,21 @@ impl Mr {
 pub fn read_complex(spec: impl AsRef<Path>) -> Result<ArrayD<Complex32>> {
     let place = Place::parse(spec.as_ref())?;
     Ok((place.format()?.read)(&place)?.into_complex())
+}
+
+/// Whether the numbers at `spec` are complex, as far as can be told without reading them.
+pub fn is_complex(spec: impl AsRef<Path>) -> Result<bool> {
+    let place = Place::parse(spec.as_ref())?;
+    place.format()?.mr.complex.map_or(Ok(false), |complex| complex(&place))
+}
+
+/// Whether the file at `spec` says itself that it is an MR scan (ISMRMRD, fastMRI); bare complex numbers may as well be an image.
+pub fn has_mr_header(spec: impl AsRef<Path>) -> Result<bool> {
+    let place = Place::parse(spec.as_ref())?;
+    match place.format()?.mr.read_kspace {
+        Some(_) => hdf5::has_mr_header(&place),
+        None => Ok(false),
+    }
 }
 
 /// Reads an image of complex or real numbers, `[y, x]`, `[z, y, x]` or `[frame, z, y, x]`, and its grid as far as the file
@@ -264,7 +280,7 @@ pub fn write_kspace(path: impl AsRef<Path>, scan: &KSpace, options: &WriteOption
 
 /// Writes a complex image or its magnitude or phase, by extension or by [`WriteOptions::format`].
 ///
-/// Extents of 1 are left out by npy and HDF5's reader restores them: `[y, x]` for one frame of one slice, `[z, y, x]` for one
+/// npy leaves single frames and slices out: `[y, x]` for one frame of one slice, `[z, y, x]` for one
 /// frame, `[frame, y, x]` for slices or pictures in time, else `[frame, z, y, x]`. Formats that hold no complex numbers take
 /// the magnitude, and the remark says so; those of one image a file write a numbered file a frame.
 pub fn write_complex(

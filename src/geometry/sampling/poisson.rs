@@ -2,8 +2,9 @@
 //! J. M. Pauly, SPIRiT, Magn. Reson. Med. 64, 457, 2010; discs: R. L. Cook, ACM Trans. Graph. 5, 51, 1986).
 //!
 //! Points are offered in a random order and taken where no point taken before is nearer than its radius 1 + s·ρ, in cells of
-//! k-space; ρ is 0 at the calibration region's edge and 1 at that of k-space. The slope s is the greatest that leaves
-//! enough points; those that are too many, which came last, are dropped, so that R is met to one point.
+//! k-space; ρ is 0 at the calibration region's edge and 1 at that of k-space. Each point's radius is dithered by up to 0.3 cells, for
+//! on a lattice the density would change in steps, with a checkerboard between 1 and √2 cells. The slope s is the greatest that
+//! leaves enough points; those that are too many, which came last, are dropped, so that R is met to one point.
 
 use super::{Design, Options, Sampling};
 use crate::{
@@ -17,6 +18,9 @@ pub(super) const DESIGN: Design = Design {
     usual_acceleration: 4.0,
     make: sample,
 };
+
+/// Width of the radius's dither, in cells: about the distance from 1 to √2 to 2 to √5.
+const DITHER: f64 = 0.6;
 
 /// Halvings of the interval in which the slope lies.
 const BISECTIONS: usize = 24;
@@ -60,6 +64,8 @@ struct Plane {
     calibration: Vec<bool>,
     /// ρ of each point.
     radius: Vec<f64>,
+    /// What is added to each point's radius, in cells.
+    dither: Vec<f64>,
     /// The points in the order in which they are offered.
     order: Vec<usize>,
 }
@@ -80,7 +86,9 @@ impl Plane {
             .map(|i| (Draws::new(options.seed, [0, i / columns, i % columns]).uniform(), i))
             .collect();
         keys.sort_by(|a, b| a.0.total_cmp(&b.0));
-        Self { columns, calibration, radius, order: keys.into_iter().map(|(_, i)| i).collect() }
+        let dither = |i: usize| DITHER * (Draws::new(options.seed, [1, i / columns, i % columns]).uniform() - 0.5);
+        let dither = (0..rows * columns).map(dither).collect();
+        Self { columns, calibration, radius, dither, order: keys.into_iter().map(|(_, i)| i).collect() }
     }
 
     /// The points taken, in that order, where the radius is 1 + slope·ρ. The calibration region keeps no distance.
@@ -90,7 +98,10 @@ impl Plane {
         for &point in &self.order {
             if free[point] {
                 taken.push(point);
-                self.cover(point, 1.0 + slope * self.radius[point], &mut free);
+                let radius = 1.0 + slope * self.radius[point];
+                // Without a slope there is no distance to keep, so that every point can be had.
+                let radius = if slope > 0.0 { (radius + self.dither[point]).max(1.0) } else { radius };
+                self.cover(point, radius, &mut free);
             }
         }
         taken

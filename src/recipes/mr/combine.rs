@@ -91,7 +91,7 @@ fn leading(matrix: &[Complex32], vector: &mut Vec<Complex32>, reference: &[Compl
         };
         let mut next: Vec<Complex32> = (0..coils).map(row).collect();
         let size = next.iter().map(Complex32::norm_sqr).sum::<f32>().sqrt();
-        if !(size > f32::MIN_POSITIVE) {
+        if size.is_nan() || size <= f32::MIN_POSITIVE {
             vector.copy_from_slice(reference);
             return;
         }

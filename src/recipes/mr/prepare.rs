@@ -91,6 +91,9 @@ fn whiten(mut scan: KSpace, options: &MrOptions, notes: &mut Vec<String>) -> Res
     if let (Some(noise), None) = (&scan.noise, &options.maps) {
         let whitening = Whitening::from_noise(noise.view())?;
         whitening.apply(&mut scan.samples);
+        // As large as it was, so that the same scan without its noise scan gives the same image.
+        let square = noise.iter().map(|value| f64::from(value.norm_sqr())).sum::<f64>() / noise.len() as f64;
+        scan.samples.mapv_inplace(|value| value * square.sqrt() as f32);
         notes.push(format!("noise whitened by {} samples of noise", noise.ncols()));
     }
     scan.noise = None;

@@ -26,7 +26,7 @@ use crate::{
 /// c, by trial on heads and phantoms, R = 4 and 5.
 const FACTOR: f64 = 0.65;
 /// Σ σ‖K‖² over λ/rms(x): then primal and dual variables come to rest at the same pace.
-const BALANCE: f64 = 25.0;
+const BALANCE: f64 = 10.0;
 /// Over-relaxation, for 1/τ = L + Σ σ‖K‖².
 const RELAXATION: f32 = 1.45;
 /// The first guess of σ, as a part of the data's rms.
@@ -132,7 +132,7 @@ impl Tuned {
         }
         let size = rms_of(self.inner.device(), &self.image)?;
         if size > 0.0 && size.is_finite() {
-            let terms = balance() * self.strength / size;
+            let terms = BALANCE * self.strength / size;
             let steps =
                 Steps { primal: (1.0 / (self.norm + terms)) as f32, terms: terms as f32, relaxation: RELAXATION };
             self.inner.set_steps(Metric::Gradient, steps)?;
@@ -146,10 +146,6 @@ impl Tuned {
         let field = if self.channels > 2 { ", with a vector field" } else { "" };
         format!("strength λ {:.4e} ({how}; σ {sigma:.2e} of a measured number{field})", self.strength)
     }
-}
-
-fn balance() -> f64 {
-    std::env::var("RL_BALANCE").ok().and_then(|text| text.parse().ok()).unwrap_or(BALANCE)
 }
 
 impl Iterator for Tuned {
