@@ -29,14 +29,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     if line >= params.lines {
         return;
     }
-    let from = params.first + line;
-    let coil = from / (params.nz * params.ny);
+    let whole = params.first + line;
+    let coil = whole / (params.nz * params.ny);
     if coil < params.coil || coil >= params.coil + params.coils {
         return;
     }
     let x = index % params.nx;
-    let y = from % params.ny;
-    let z = from / params.ny % params.nz;
+    let y = whole % params.ny;
+    let z = whole / params.ny % params.nz;
     let fine_x = (x + params.fine_x - params.nx / 2u) % params.fine_x;
     let fine_y = (y + params.fine_y - params.ny / 2u) % params.fine_y;
     let fine_z = (z + params.fine_z - params.nz / 2u) % params.fine_z;

@@ -27,10 +27,10 @@ struct Params {
 
 const SIZE = 64u;
 
-// The samples whose first point along x is in from .. end of a line of cells.
-fn gather(line: u32, from: u32, end: u32, x: u32, dz: u32, dy: u32, coil: u32) -> vec2f {
+// The samples whose first point along x is in head .. end of a line of cells.
+fn gather(line: u32, head: u32, end: u32, x: u32, dz: u32, dy: u32, coil: u32) -> vec2f {
     let cells = line * (params.fine_x + 1u);
-    let first = max(starts[cells + from], params.sample);
+    let first = max(starts[cells + head], params.sample);
     let last = min(starts[cells + end], params.sample + params.count);
     var sum = vec2f(0.0);
     for (var sample = first; sample < last; sample += 1u) {

@@ -36,12 +36,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     var value = vec2f(0.0);
     if x < params.nx && y < params.ny && z < params.nz {
         let coil = params.coil + line / (params.fine_y * params.fine_z);
-        let from = (coil * params.nz + z) * params.ny + y;
-        if from < params.first || from >= params.first + params.lines {
+        let whole = (coil * params.nz + z) * params.ny + y;
+        if whole < params.first || whole >= params.first + params.lines {
             return;
         }
         let factor = factors[z] * factors[params.nz + y] * factors[params.nz + params.ny + x];
-        let place = 2u * (from - params.first) * params.nx + x;
+        let place = 2u * (whole - params.first) * params.nx + x;
         value = factor * vec2f(images[place], images[place + params.nx]);
     }
     grid[at] = value.x;

@@ -146,19 +146,20 @@ fn errors_are_below_the_tolerance_asked_for() {
     let cases = [
         ("64² random", random([1, 64, 64], 2000), 1),
         ("61 × 47 random", random([1, 61, 47], 2000), 1),
-        ("96² radial, 8 coils", radial(96, 16, 128), 8),
-        ("80² spiral, 5 coils", spiral(80, 12.0, 1500), 5),
+        ("96² radial, 8 coils", radial(96, 12, 96), 8),
+        ("80² spiral, 5 coils", spiral(80, 12.0, 800), 5),
         ("24 × 19 × 32 random", random([24, 19, 32], 800), 1),
         ("16³ random, 9 coils", random([16; 3], 300), 9),
-        ("256² random", random([1, 256, 256], 1000), 1),
+        ("256² random", random([1, 256, 256], 400), 1),
     ];
     println!("| relative ℓ² error | device | {} |", TOLERANCES.map(|t| format!("{t:.0e}")).join(" | "));
     println!("|---|---|{}", "---|".repeat(TOLERANCES.len()));
     let mut wrong = Vec::new();
     for (case, trajectory, coils) in &cases {
         let truth = Truth::new(trajectory, *coils);
-        // The largest image of these cases has 2 · 256² numbers of 4 bytes.
-        for (name, device) in devices::every(1 << 20) {
+        // Slabs of 1 MiB; the grid of 256² points is the only one that does not fit.
+        let limit = if trajectory.matrix[2] == 256 { 2 << 20 } else { 1 << 20 };
+        for (name, device) in devices::every(limit) {
             let found = TOLERANCES.map(|tolerance| truth.errors(&device, tolerance));
             for (direction, way) in ["forward", "adjoint"].iter().enumerate() {
                 let figures: Vec<_> = found.iter().map(|errors| format!("{:.1e}", errors[direction])).collect();

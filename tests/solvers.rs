@@ -5,13 +5,16 @@ use rushlight::{
     Error, Result,
     device::{Array, Device, HostArray},
     functionals::{Block, LeastSquares, Neighbourhood, Objective, Potential, Quadratic, Smooth, Sparse, Transmission},
-    operators::LinearOperator,
+    operators::{LinearOperator, Normal, Pixels},
     problem::{Fidelity, Metric, Problem},
+    regularisers::total_variation,
     solvers::{
-        AdmmOptions, Bounds, ConjugateGradient, Fista, LinearisedAdmm, OrderedSubsets, PrimalDual, Sirt, SirtOptions,
-        Solver, SplitTerm, Subset, primal_dual::Steps,
+        AdmmOptions, Bounds, ConjugateGradient, Fista, LinearSystem, LinearisedAdmm, OrderedSubsets, PrimalDual, Sirt,
+        SirtOptions, Solver, SplitTerm, Subset, primal_dual::Steps,
     },
 };
+
+use std::sync::Arc;
 
 mod devices;
 
@@ -224,6 +227,76 @@ fn conjugate_gradients_solve_the_normal_equations() {
         let lines = device.upload(&[1, 1], vec![3.0_f32]).unwrap();
         let mut solver = ConjugateGradient::new(&device, Box::new(one), lines, zeros(&device, &[1, 1]), 0.0).unwrap();
         near(&name, &run(&mut solver, 9), &[1.5], 1e-6);
+    }
+}
+
+#[test]
+fn linear_systems_are_solved() {
+    for (name, device) in devices::every(LIMIT) {
+        for damping in [0.0, 0.7] {
+            let a = Matrix::random(&device, false);
+            let b = data(40, 2);
+            let start = device.upload(&a.domain, single(&data(24, 7))).unwrap();
+            let right = device.upload(&a.domain, single(&a.transposed(&b))).unwrap();
+            let normal = Arc::new(Normal::new(&device, a.clone()).unwrap());
+            let mut solver = LinearSystem::new(&device, normal, right, start, damping as f32).unwrap();
+            near(&name, &run(&mut solver, 40), &least_squares(&a, &b, &[1.0; 40], &diagonal(24, damping)), 1e-4);
+        }
+        // Solved exactly, it stays where it is.
+        let one = Arc::new(Matrix::new(&device, [1, 1], [1, 1], vec![vec![4.0]]));
+        let right = device.upload(&[1, 1], vec![6.0_f32]).unwrap();
+        let mut solver = LinearSystem::new(&device, one, right, zeros(&device, &[1, 1]), 0.0).unwrap();
+        near(&name, &run(&mut solver, 9), &[1.5], 1e-6);
+        for damping in [-1.0, f32::NAN, f32::INFINITY] {
+            let one = Arc::new(Matrix::new(&device, [1, 1], [1, 1], vec![vec![4.0]]));
+            let [right, start] = [zeros(&device, &[1, 1]), zeros(&device, &[1, 1])];
+            assert!(LinearSystem::new(&device, one, right, start, damping).is_err(), "{damping}");
+        }
+    }
+}
+
+/// ½‖A x − b‖² + strength·TV for images of 6 × 4 by either metric, which ends at the same minimum.
+fn with_total_variation(device: &Device, (a, b): (&Matrix, &[f64]), strength: f32, gradient: bool) -> Vec<f64> {
+    let square = a.square_norm() as f32;
+    let slices = [1, a.domain[0], a.domain[1]];
+    let terms = vec![total_variation(device, slices, Pixels::Real, strength)];
+    let (fidelity, steps) = match gradient {
+        true => {
+            let data = device.upload(&a.domain, single(&a.transposed(b))).unwrap();
+            let operator = Box::new(Normal::new(device, a.clone()).unwrap());
+            let steps = Steps { primal: 1.0 / (2.0 * square), terms: square, relaxation: 1.4 };
+            (Fidelity { operator, data, metric: Metric::Gradient }, steps)
+        }
+        false => {
+            let data = device.upload(&a.range, single(b)).unwrap();
+            let steps = Steps { primal: 1.0 / (2.0 * square), terms: square, relaxation: 1.8 };
+            (Fidelity { operator: Box::new(a.clone()), data, metric: Metric::Scalar(1.0) }, steps)
+        }
+    };
+    let problem = Problem { fidelity, terms, bounds: Bounds::NONE };
+    run(&mut PrimalDual::new(device, problem, None, steps).unwrap(), 4000)
+}
+
+#[test]
+fn the_primal_dual_method_ends_at_one_minimum_by_either_metric() {
+    for (name, device) in devices::every(LIMIT) {
+        // Closed form: of a step between two runs of n equal values, total variation moves each run by strength/n; with A = 2,
+        // by a quarter of that.
+        let twice = Matrix::new(&device, [1, 10], [1, 10], diagonal(10, 2.0));
+        let b: Vec<f64> = (0..10).map(|i| if i < 4 { 2.0 } else { 6.0 }).collect();
+        let by = 0.6 / 4.0;
+        let expected: Vec<f64> = (0..10).map(|i| if i < 4 { 1.0 + by / 4.0 } else { 3.0 - by / 6.0 }).collect();
+        for gradient in [false, true] {
+            let found = with_total_variation(&device, (&twice, &b), 0.6, gradient);
+            near(&format!("{name}, a step, gradient {gradient}"), &found, &expected, 1e-4);
+        }
+        let a = Matrix::random(&device, false);
+        let b = data(40, 4);
+        let [scalar, gradient] = [false, true].map(|gradient| with_total_variation(&device, (&a, &b), 1.0, gradient));
+        near(&format!("{name}, both metrics"), &gradient, &scalar, 1e-3);
+        let free = least_squares(&a, &b, &[1.0; 40], &diagonal(24, 0.0));
+        let apart = free.iter().zip(&scalar).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+        assert!(apart > 0.05, "{name}: total variation does nothing: {apart}");
     }
 }
 

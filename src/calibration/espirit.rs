@@ -7,10 +7,10 @@
 //! short Fourier series (`series`).
 
 mod eigenmaps;
-mod gram;
-mod matrix;
+pub(super) mod gram;
+pub(super) mod matrix;
 mod series;
-mod signal_space;
+pub(super) mod signal_space;
 
 use ndarray::{Array4, Array5, ArrayView4};
 use num_complex::{Complex32, Complex64};

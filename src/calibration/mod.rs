@@ -4,11 +4,13 @@ pub mod compression;
 pub mod covariance;
 pub mod density;
 pub mod espirit;
+pub mod grappa;
 pub mod region;
 pub mod whitening;
 
 pub use compression::{Compression, Keep};
 pub use density::density_compensation;
 pub use espirit::{Espirit, Sensitivities};
+pub use grappa::Grappa;
 pub use region::{Region, calibration_data, fully_sampled_region};
 pub use whitening::Whitening;

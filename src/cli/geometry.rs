@@ -143,18 +143,27 @@ enum AngleList {
 }
 
 impl GeometryFlags {
-    /// Whether any flag was given.
+    /// Whether any flag was given that says where things are; `--center auto` asks.
     pub fn any(&self) -> bool {
-        let Self { geometry, detector, angles, angle_unit, cell, cell_height, .. } = self;
-        let Self { source_origin, source_detector, center, detector_offset, axis_offset, .. } = self;
-        geometry.is_some()
-            || detector.is_some()
-            || angles.is_some()
-            || angle_unit.is_some()
-            || [cell, cell_height, source_origin, source_detector, detector_offset, axis_offset]
-                .iter()
-                .any(|flag| flag.is_some())
-            || matches!(center, Some(Center::Column(_)))
+        self.given().is_some_and(|flag| flag != "--center") || matches!(self.center, Some(Center::Column(_)))
+    }
+
+    /// The first flag that was given, `--center` the last of them.
+    pub fn given(&self) -> Option<&'static str> {
+        let given = [
+            ("--geometry", self.geometry.is_some()),
+            ("--detector", self.detector.is_some()),
+            ("--angles", self.angles.is_some()),
+            ("--angle-unit", self.angle_unit.is_some()),
+            ("--cell", self.cell.is_some()),
+            ("--cell-height", self.cell_height.is_some()),
+            ("--source-origin", self.source_origin.is_some()),
+            ("--source-detector", self.source_detector.is_some()),
+            ("--detector-offset", self.detector_offset.is_some()),
+            ("--axis-offset", self.axis_offset.is_some()),
+            ("--center", self.center.is_some()),
+        ];
+        given.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
     }
 
     /// The flags, over the geometry file they name, over `known`.

@@ -23,6 +23,16 @@ pub struct GridFlags {
 }
 
 impl GridFlags {
+    /// The first flag that was given.
+    pub fn given(&self) -> Option<&'static str> {
+        let given = [
+            ("--size", self.size.is_some()),
+            ("--voxel", self.voxel.is_some()),
+            ("--grid-center", self.grid_center.is_some()),
+        ];
+        given.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
+    }
+
     /// The grid of a scan: by default as many pixels as columns, as large as the sampling at the axis, a slice a row.
     pub fn for_scan(&self, geometry: &Geometry) -> Result<Grid> {
         let circular = Circular::of(geometry)?;

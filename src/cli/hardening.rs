@@ -37,6 +37,11 @@ pub struct HardeningFlags {
 }
 
 impl HardeningFlags {
+    /// Whether a correction was asked for; the other flags need it.
+    pub fn given(&self) -> bool {
+        self.beam_hardening.is_some()
+    }
+
     /// The scan and the recipe, either of which may come back corrected.
     pub fn apply(
         &self,

@@ -5,6 +5,7 @@ mod geometry;
 mod grid;
 mod hardening;
 mod iterative;
+mod kspace;
 mod mr;
 mod mr_scan;
 mod object;

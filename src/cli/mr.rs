@@ -9,7 +9,7 @@ use rushlight::{
     Error, Result,
     image::Part,
     io::{self, Content, KSpaceLayout, TrajectoryUnit},
-    recipes::mr::{self, MrOptions},
+    recipes::mr::{self, Combine, MrOptions, PartialFourier},
     scan::KSpace,
 };
 use serde_json::json;
@@ -38,6 +38,24 @@ enum UnitFlag {
     Voxel,
 }
 
+/// How images of single coils become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum CombineFlag {
+    /// By the leading eigenvector of the coils' covariance around each pixel (Walsh 2000)
+    Adaptive,
+    /// √Σ|xⱼ|²; no phase
+    RootSumOfSquares,
+}
+
+/// How the half of k-space that was left out follows from the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PartialFourierFlag {
+    /// Projections onto phase and data, by turns (Haacke 1991)
+    Pocs,
+    /// One weighted transform (Noll 1991)
+    Homodyne,
+}
+
 #[derive(Args, Debug)]
 #[command(next_help_heading = "MR")]
 pub struct MrFlags {
@@ -62,6 +80,12 @@ pub struct MrFlags {
     /// Compress to so many virtual coils; from 13 coils on as many as keep 99.95 % of the signal
     #[arg(long, value_name = "N")]
     virtual_coils: Option<usize>,
+    /// How zero-filled, grappa and partial-fourier combine coils; by default with coil maps where there are some, else adaptively
+    #[arg(long, value_enum, value_name = "HOW")]
+    combine: Option<CombineFlag>,
+    /// How partial-fourier fills the other half; pocs by default
+    #[arg(long, value_enum, value_name = "HOW")]
+    partial_fourier: Option<PartialFourierFlag>,
     /// What is written of the complex image
     #[arg(long, value_enum, default_value_t)]
     part: PartFlag,
@@ -87,9 +111,12 @@ impl MrFlags {
     pub fn given(&self) -> Option<&'static str> {
         let given = [
             ("--matrix", self.matrix.is_some()),
+            ("--trajectory-unit", self.trajectory_unit != UnitFlag::FieldOfView),
             ("--calibration", self.calibration.is_some()),
             ("--maps", self.maps.is_some()),
             ("--virtual-coils", self.virtual_coils.is_some()),
+            ("--combine", self.combine.is_some()),
+            ("--partial-fourier", self.partial_fourier.is_some()),
             ("--part", self.part != PartFlag::Complex),
         ];
         given.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
@@ -109,6 +136,9 @@ impl MrFlags {
             (None, Some(_)) => {
                 Err(Error::Option("--matrix goes with --trajectory; on a Cartesian grid k-space tells".into()))
             }
+            (None, None) if self.trajectory_unit != UnitFlag::FieldOfView => {
+                Err(Error::Option("--trajectory-unit is of a --trajectory, and none was given".into()))
+            }
             (None, None) => io::read_kspace(input, self.axes.as_ref()),
         }
     }
@@ -124,6 +154,9 @@ impl MrFlags {
             4 => array.into_dimensionality::<Ix4>().map_err(|_| wrong())?,
             _ => return Err(wrong()),
         };
+        if let Some(index) = maps.iter().position(|value| !(value.re.is_finite() && value.im.is_finite())) {
+            return Err(Error::file(path, format!("value {index} (C order) of the coil maps is not a finite number")));
+        }
         Ok(Some(maps))
     }
 }
@@ -151,6 +184,14 @@ impl Task<'_> {
             calibration: self.flags.calibration,
             maps: self.flags.maps()?,
             virtual_coils: self.flags.virtual_coils,
+            combine: self.flags.combine.map(|how| match how {
+                CombineFlag::Adaptive => Combine::Adaptive,
+                CombineFlag::RootSumOfSquares => Combine::RootSumOfSquares,
+            }),
+            partial_fourier: match self.flags.partial_fourier {
+                Some(PartialFourierFlag::Homodyne) => PartialFourier::Homodyne,
+                _ => PartialFourier::Pocs,
+            },
         };
         let shape = scan.samples.shape().to_vec();
         let made = mr::named(self.method, &options)?.reconstruct(scan, &device, &monitor)?;

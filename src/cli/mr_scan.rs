@@ -100,7 +100,7 @@ impl MrFlags {
             if let Some(flag) = self.design.given() {
                 return Err(Error::Option(format!("{flag} is for a design, but {name} says which points are sampled")));
             }
-            (self.from_file(name)?, 1)
+            (self.file(name)?, 1)
         } else {
             let sampling = self.design.sample(name, self.matrix, seed)?;
             let oversampling = if matches!(sampling, Sampling::Mask(_)) { 1 } else { READ_OUT_OVERSAMPLING };
@@ -111,7 +111,7 @@ impl MrFlags {
     }
 
     /// An array as large as the matrix is a mask, one of two or three columns a trajectory.
-    fn from_file(&self, path: &str) -> Result<Sampling> {
+    fn file(&self, path: &str) -> Result<Sampling> {
         let array = io::read_array(path)?;
         let [nz, ny, nx] = self.matrix;
         let shape = array.shape().to_vec();

@@ -162,6 +162,9 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     flags.output.check_image()?;
     flags.iterative.check(flags.output.options().force)?;
     if flags.mr.concern(&flags.input)? {
+        if let Some(flag) = flags.only_ct() {
+            return Err(Error::Option(format!("{flag} is for CT, and {} is an MR scan; leave it out", flags.input.display())));
+        }
         let Flags { input, method, mr, iterative, output, json, .. } = &flags;
         let method = method.as_deref().unwrap_or("sense");
         return mr::Task { input, method, flags: mr, iterative, output, json: *json }.run(global);
@@ -206,6 +209,31 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     ];
     Report { verb: "recon", device: Some(&device), monitor: &monitor, notes: &notes, outputs, facts }
         .print(flags.json, global)
+}
+
+impl Flags {
+    /// Flags that only CT has, the first that was given.
+    fn only_ct(&self) -> Option<&'static str> {
+        let given = [
+            ("--mu-water", self.mu_water.is_some()),
+            ("--filter", self.fbp.filter != "ram-lak"),
+            ("--cutoff", self.fbp.cutoff != 1.0),
+            ("--no-extrapolation", self.fbp.no_extrapolation),
+            ("--rows", self.selection.rows.is_some()),
+            ("--columns", self.selection.columns.is_some()),
+            ("--every", self.selection.every.is_some()),
+            ("--bin", self.selection.bin.is_some()),
+            ("--numbers", self.counts.numbers.is_some()),
+            ("--flat", self.counts.flat.is_some()),
+            ("--dark", self.counts.dark.is_some()),
+            ("--open-beam", self.counts.open_beam.is_some()),
+            ("--no-repair", self.counts.no_repair),
+            ("--stripes", self.counts.stripes.is_some()),
+            ("--beam-hardening", self.hardening.given()),
+        ];
+        let given = given.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag);
+        given.or(self.geometry.given()).or(self.grid.given())
+    }
 }
 
 impl FbpFlags {

@@ -72,7 +72,7 @@ pub struct DesignFlags {
 /// Names and meanings, for the help.
 fn designs() -> String {
     let line = |design: &&Design| format!("  {:16} {}", design.name, design.about);
-    format!("Designs:\n{}", ALL.iter().map(|design| line(design)).collect::<Vec<_>>().join("\n"))
+    format!("Designs:\n{}", ALL.iter().map(line).collect::<Vec<_>>().join("\n"))
 }
 
 /// `X,Y` or `X,Y,Z` as extents along z, y, x.

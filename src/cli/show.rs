@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use clap::Args;
 use rushlight::{
     Error, Result,
-    image::Image,
-    io::{self, Content},
+    image::{ComplexImage, Image, Part},
+    io::{self, Content, KSpaceLayout},
 };
 use serde_json::{Map, json};
 
 use super::{
-    Global,
+    Global, kspace,
     geometry::{self, GeometryFlags},
     recon,
     report::{print_line, print_table},
@@ -22,12 +22,16 @@ pub const EXAMPLES: &str = "Examples:
   rushlight show scan.h5
   rushlight show sino.npy --geometry fan --angles 0..360deg --cell 1.5mm --source-origin 1024mm --source-detector 1536mm
   rushlight show scan.toml
+  rushlight show kspace.h5
   rushlight show image.dcm";
 
 #[derive(Args, Debug)]
 pub struct Flags {
     /// A scan, an image, or a geometry file such as scan.toml
     file: PathBuf,
+    /// What the axes of k-space in a bare array are, such as coil,z,y,x or y,x,slice,average
+    #[arg(long, value_name = "NAMES")]
+    axes: Option<KSpaceLayout>,
     #[command(flatten)]
     geometry: GeometryFlags,
     /// Print as one line of JSON
@@ -35,7 +39,7 @@ pub struct Flags {
     json: bool,
 }
 
-type Lines = Vec<(&'static str, String)>;
+pub type Lines = Vec<(&'static str, String)>;
 
 pub fn run(flags: Flags, _global: &Global) -> Result<()> {
     let lines = understand(&flags)?;
@@ -56,8 +60,14 @@ fn understand(flags: &Flags) -> Result<Lines> {
         };
         return sketch(&description.geometry([views, rows.unwrap_or(1), columns])?);
     }
-    if !flags.geometry.any() && io::content(&flags.file)? == Content::Image {
-        return Ok(image(&io::read_image(&flags.file)?));
+    if !flags.geometry.any() {
+        match io::content(&flags.file)? {
+            _ if flags.axes.is_some() => return kspace::understood(&flags.file, flags.axes.as_ref()),
+            Content::KSpace => return kspace::understood(&flags.file, None),
+            Content::Image if io::is_complex(&flags.file)? => return complex(&io::read_complex_image(&flags.file)?),
+            Content::Image => return Ok(image(&io::read_image(&flags.file)?)),
+            Content::Scan | Content::Numbers => {}
+        }
     }
     let mut recording = io::read_recording(&flags.file)?;
     let mut lines = values(recording.data.iter().copied());
@@ -92,6 +102,19 @@ fn image(image: &Image) -> Lines {
     ];
     lines.extend(values(image.values.iter().copied()));
     lines
+}
+
+/// The magnitude stands for a complex image.
+fn complex(complex: &ComplexImage) -> Result<Lines> {
+    let (frames, z, y, x) = complex.values.dim();
+    let magnitudes = complex.frames(Part::Magnitude);
+    let first = magnitudes.first().ok_or_else(|| Error::Scan("an image without frames".into()))?;
+    let mut lines = image(first);
+    lines.truncate(4);
+    lines[0].1 = format!("{:?} (frame, z, y, x), complex", [frames, z, y, x]);
+    let all = magnitudes.iter().flat_map(|frame| frame.values.iter().copied());
+    lines.extend(values(all).into_iter().map(|(name, text)| (if name == "values" { "magnitudes" } else { name }, text)));
+    Ok(lines)
 }
 
 /// Least, mean and greatest value, and how many are none.

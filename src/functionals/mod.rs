@@ -1,6 +1,7 @@
 //! Functions of lines and images that solvers minimise: data terms, smooth penalties, and proximal maps.
 
 pub mod least_squares;
+pub mod low_rank;
 pub mod neighbourhood;
 pub mod normal_equations;
 pub mod objective;
@@ -9,6 +10,7 @@ pub mod transmission;
 pub mod wavelet;
 
 pub use least_squares::LeastSquares;
+pub use low_rank::LocallyLowRank;
 pub use neighbourhood::{Neighbourhood, Potential};
 pub use normal_equations::NormalEquations;
 pub use objective::{Block, Objective};

@@ -63,7 +63,7 @@ pub(super) const FORMAT: Format = Format {
 pub(super) fn content(place: &Place) -> Result<Content> {
     let store = Store::open(place)?;
     let holds = |path: &str| place.inner.is_none() && store.dataset(path).is_some();
-    if place.inner.is_none() && (ismrmrd::group(&store).is_some() || fastmri::is_one(&store)) {
+    if store.has_mr_header() {
         return Ok(Content::KSpace);
     }
     Ok(match (holds(dxchange::DATA), holds(IMAGE)) {
@@ -72,6 +72,11 @@ pub(super) fn content(place: &Place) -> Result<Content> {
         _ if store.complex() => Content::KSpace,
         _ => Content::Numbers,
     })
+}
+
+/// Whether an MR header says what the numbers are.
+pub(super) fn has_mr_header(place: &Place) -> Result<bool> {
+    Ok(Store::open(place)?.has_mr_header())
 }
 
 /// An open file and what is needed to speak of it.
@@ -140,6 +145,11 @@ impl<'a> Store<'a> {
     }
 
     /// Whether the array that is meant is complex; where it has yet to be named, nothing is known of it.
+    /// ISMRMRD's or fastMRI's.
+    fn has_mr_header(&self) -> bool {
+        self.place.inner.is_none() && (ismrmrd::group(self).is_some() || fastmri::is_one(self))
+    }
+
     fn complex(&self) -> bool {
         let path = self.place.inner.clone().or_else(|| self.default_array().ok());
         let kind = path.and_then(|path| self.dataset(&path)?.datatype().ok());

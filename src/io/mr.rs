@@ -6,7 +6,7 @@ use ndarray::{Array3, Array4, Array5, ArrayD, Axis, IxDyn};
 use num_complex::Complex32;
 
 use super::{
-    Format, KSpaceLayout, WriteOptions, Written, cfl,
+    Format, KSpaceLayout, WriteOptions, Written, cfl, hdf5,
     kspace_layout::Arranged,
     output::{Staging, numbered},
     place::Place,
@@ -50,6 +50,21 @@ impl Mr {
 pub fn read_complex(spec: impl AsRef<Path>) -> Result<ArrayD<Complex32>> {
     let place = Place::parse(spec.as_ref())?;
     Ok((place.format()?.read)(&place)?.into_complex())
+}
+
+/// Whether the numbers at `spec` are complex, as far as can be told without reading them.
+pub fn is_complex(spec: impl AsRef<Path>) -> Result<bool> {
+    let place = Place::parse(spec.as_ref())?;
+    place.format()?.mr.complex.map_or(Ok(false), |complex| complex(&place))
+}
+
+/// Whether the file at `spec` says itself that it is an MR scan (ISMRMRD, fastMRI); bare complex numbers may as well be an image.
+pub fn has_mr_header(spec: impl AsRef<Path>) -> Result<bool> {
+    let place = Place::parse(spec.as_ref())?;
+    match place.format()?.mr.read_kspace {
+        Some(_) => hdf5::has_mr_header(&place),
+        None => Ok(false),
+    }
 }
 
 /// Reads an image of complex or real numbers, `[y, x]`, `[z, y, x]` or `[frame, z, y, x]`, and its grid as far as the file

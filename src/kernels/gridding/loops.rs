@@ -107,14 +107,14 @@ impl Interpolate<'_> {
                     let mut sums = [L::splat(0.0); W];
                     for (dz, slice) in at.slices.iter().enumerate() {
                         let weight = L::splat(*at.z.add(dz));
-                        for dy in 0..W {
+                        for (dy, sum) in sums.iter_mut().enumerate() {
                             let line = self.grid.as_ptr().add(slice + *at.lines.get_unchecked(dy) + at.start + start);
-                            sums[dy] = L::load(line).mul_add(weight, sums[dy]);
+                            *sum = L::load(line).mul_add(weight, *sum);
                         }
                     }
                     let mut sum = sums[0].mul(L::splat(*at.y));
-                    for dy in 1..W {
-                        sum = sums[dy].mul_add(L::splat(*at.y.add(dy)), sum);
+                    for (dy, line) in sums.iter().enumerate().skip(1) {
+                        sum = line.mul_add(L::splat(*at.y.add(dy)), sum);
                     }
                     let [re, im] = sum.mul(L::twice(at.x, start)).sums_by_two(start);
                     value = [value[0] + re, value[1] + im];
@@ -138,14 +138,14 @@ impl Interpolate<'_> {
                         for dy in 0..W {
                             let weight = L::splat(*at.z.add(dz) * *at.y.add(dy));
                             let line = self.grid.as_ptr().add(slice + *at.lines.get_unchecked(dy) + at.start + lane);
-                            for dx in 0..W {
-                                sums[dx] = L::load(line.add(2 * COILS * dx)).mul_add(weight, sums[dx]);
+                            for (dx, sum) in sums.iter_mut().enumerate() {
+                                *sum = L::load(line.add(2 * COILS * dx)).mul_add(weight, *sum);
                             }
                         }
                     }
                     let mut sum = sums[0].mul(L::splat(*at.x));
-                    for dx in 1..W {
-                        sum = sums[dx].mul_add(L::splat(*at.x.add(dx)), sum);
+                    for (dx, column) in sums.iter().enumerate().skip(1) {
+                        sum = column.mul_add(L::splat(*at.x.add(dx)), sum);
                     }
                     sum.store(value.add(lane));
                 }
@@ -200,16 +200,16 @@ impl Spread<'_> {
                 for lane in (0..2 * COILS).step_by(L::N) {
                     let value = L::load(self.values.as_ptr().add(2 * COILS * at.index + lane));
                     let mut along = [value; W];
-                    for dx in 0..W {
-                        along[dx] = value.mul(L::splat(*at.x.add(dx)));
+                    for (dx, along) in along.iter_mut().enumerate() {
+                        *along = value.mul(L::splat(*at.x.add(dx)));
                     }
                     for (dz, slice) in at.slices.iter().enumerate() {
                         for dy in 0..W {
                             let weight = L::splat(*at.z.add(dz) * *at.y.add(dy));
                             let line = self.grid.at(slice + *at.lines.get_unchecked(dy) + at.start + lane, L::N);
-                            for dx in 0..W {
+                            for (dx, along) in along.iter().enumerate() {
                                 let point = line.add(2 * COILS * dx);
-                                along[dx].mul_add(weight, L::load(point)).store(point);
+                                along.mul_add(weight, L::load(point)).store(point);
                             }
                         }
                     }

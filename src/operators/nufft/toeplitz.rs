@@ -29,7 +29,7 @@ pub struct Toeplitz {
 }
 
 enum Means {
-    Cpu { groups: CoilGroups, grid: Mutex<Vec<f32>> },
+    Cpu { groups: Box<CoilGroups>, grid: Mutex<Vec<f32>> },
     Gpu { padding: Box<ZeroPadding>, grid: Mutex<Array> },
 }
 
@@ -61,7 +61,8 @@ impl Toeplitz {
         let ones = image.map(|extent| vec![1.0; extent]);
         let means = match device {
             Device::Cpu(_) => {
-                Means::Cpu { groups: CoilGroups::new(coils, (image, larger), ones), grid: Mutex::default() }
+                let groups = Box::new(CoilGroups::new(coils, (image, larger), ones));
+                Means::Cpu { groups, grid: Mutex::default() }
             }
             Device::Gpu(_) => {
                 let padding = Box::new(ZeroPadding::new(device, coils, (image, larger), ones)?);

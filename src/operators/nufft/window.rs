@@ -13,11 +13,13 @@ const OVERSAMPLING: [f64; 4] = [1.25, 1.4, 1.6, 2.0];
 /// Relative error of an f32 transform and the sums around it, before the window amplifies it; measured.
 const ROUNDING: f64 = 2e-7;
 /// The predicted error is held below this part of the tolerance: it is one of random data, and data are not.
-const SAFETY: f64 = 0.6;
+const SAFETY: f64 = 0.55;
 /// Nodes of the quadrature, enough for 1e-14 at the largest width.
 const NODES: usize = 48;
 /// Nodes of the quadrature over an image's points, most of whose error is at its edge.
 const POINTS: usize = 16;
+/// Axes of so few points are judged at all of them.
+const SHORT: usize = 48;
 
 /// φ with its parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -113,26 +115,37 @@ pub(super) fn deapodisation(axis: &Axis) -> Vec<f64> {
 /// The root mean square error of one axis, over image points and positions between grid points (the images of φ̂ that
 /// fold into the band, by Poisson's sum), and the factor by which the window amplifies rounding: it divides by φ̂ and
 /// then weighs by φ.
-fn errors(window: Window, oversampling: f64, [nodes, points]: [&[[f64; 2]]; 2]) -> [f64; 2] {
+fn errors(window: Window, points: &[[f64; 2]], nodes: &[[f64; 2]]) -> [f64; 2] {
     let transform = Transform::new(window, nodes);
     let (mut folded, mut inverse) = (0.0, 0.0);
-    for [x, weight] in points {
-        let frequency = 0.25 / oversampling * (x + 1.0);
-        let own = transform.at(frequency).powi(2);
+    for [frequency, weight] in points {
+        let own = transform.at(*frequency).powi(2);
         let images: f64 = [-3.0, -2.0, -1.0, 1.0, 2.0, 3.0].map(|m| transform.at(frequency + m).powi(2)).iter().sum();
-        folded += 0.5 * weight * images / own;
-        inverse += 0.5 * weight / own;
+        folded += weight * images / own;
+        inverse += weight / own;
     }
     [folded.sqrt(), (inverse * transform.energy).sqrt()]
 }
 
+/// Where the points of an image's axis stand, in cycles per grid step, with weights of a mean over them: all of a short
+/// axis, whose outermost point counts, and nodes of a quadrature for a long one.
+fn image_points(length: usize, fine: usize) -> Vec<[f64; 2]> {
+    let edge = 0.5 * length as f64 / fine as f64;
+    if length <= SHORT {
+        let weight = 1.0 / length as f64;
+        return (0..length).map(|r| [(r as f64 - (length / 2) as f64) / fine as f64, weight]).collect();
+    }
+    gauss_legendre(POINTS).into_iter().map(|[x, weight]| [0.5 * edge * (x + 1.0), 0.5 * weight]).collect()
+}
+
 /// The β of the least error in all, with both errors.
-fn best(width: usize, oversampling: f64, nodes: [&[[f64; 2]]; 2]) -> (Window, [f64; 2]) {
+fn best(width: usize, (length, fine): (usize, usize), nodes: &[[f64; 2]]) -> (Window, [f64; 2]) {
     // Up to πw(1 − 1/(2σ)) the transform of the window falls off before its first image comes.
-    let edge = PI * width as f64 * (1.0 - 0.5 / oversampling);
+    let edge = PI * width as f64 * (1.0 - 0.5 * length as f64 / fine as f64);
+    let points = image_points(length, fine);
     let tried = (0..10).map(|step| {
         let window = Window { width, beta: edge * (0.82 + 0.02 * f64::from(step)) };
-        (window, errors(window, oversampling, nodes))
+        (window, errors(window, &points, nodes))
     });
     let total = |errors: [f64; 2]| errors[0].hypot(ROUNDING * errors[1]);
     tried.min_by(|a, b| total(a.1).total_cmp(&total(b.1))).expect("ten were tried")
@@ -161,7 +174,7 @@ fn cost(fine: [usize; 3], width: usize, samples: usize) -> f64 {
 
 /// The cheapest window and grid for images of `matrix` (z, y, x) whose expected error is below the tolerance.
 pub(super) fn choose(matrix: [usize; 3], samples: usize, tolerance: f64) -> Result<Choice> {
-    let (nodes, points) = (gauss_legendre(NODES), gauss_legendre(POINTS));
+    let nodes = gauss_legendre(NODES);
     let mut cheapest: Option<(f64, Choice)> = None;
     let mut reached = f64::INFINITY;
     for oversampling in OVERSAMPLING {
@@ -172,7 +185,7 @@ pub(super) fn choose(matrix: [usize; 3], samples: usize, tolerance: f64) -> Resu
             if cheapest.as_ref().is_some_and(|(least, _)| cost >= *least) {
                 break;
             }
-            let choice = judge(matrix, fine, width, [&nodes, &points]);
+            let choice = judge(matrix, fine, width, &nodes);
             reached = reached.min(choice.error);
             if choice.error <= SAFETY * tolerance {
                 cheapest = Some((cost, choice));
@@ -194,7 +207,7 @@ fn fine(length: usize, oversampling: f64, width: usize) -> usize {
 }
 
 /// The best windows of a width on a grid, and their error.
-fn judge(matrix: [usize; 3], fine: [usize; 3], width: usize, nodes: [&[[f64; 2]]; 2]) -> Choice {
+fn judge(matrix: [usize; 3], fine: [usize; 3], width: usize, nodes: &[[f64; 2]]) -> Choice {
     let mut known: Vec<(usize, (Window, [f64; 2]))> = Vec::new();
     let (mut folded, mut amplified) = (0.0_f64, 1.0);
     let axes = [0, 1, 2].map(|axis: usize| {
@@ -203,7 +216,7 @@ fn judge(matrix: [usize; 3], fine: [usize; 3], width: usize, nodes: [&[[f64; 2]]
             return Axis { length, fine, window: Window { width, beta: 0.0 } };
         }
         let found = known.iter().find(|entry| entry.0 == length).map(|entry| entry.1);
-        let (window, errors) = found.unwrap_or_else(|| best(width, fine as f64 / length as f64, nodes));
+        let (window, errors) = found.unwrap_or_else(|| best(width, (length, fine), nodes));
         known.push((length, (window, errors)));
         folded = folded.hypot(errors[0]);
         amplified *= errors[1];

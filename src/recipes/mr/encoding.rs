@@ -117,9 +117,8 @@ fn cartesian(device: &Device, (samples, maps): Frame, mask: &Mask) -> Result<Par
     let sampled = |index: usize| mask.sampled[index % mask.sampled.len()];
     let energy = samples.iter().enumerate().filter(|(index, _)| sampled(*index));
     let energy = energy.map(|(_, value)| f64::from(value.norm_sqr())).sum();
-    // Maps of unit root sum of squares and a unitary transform: no more than 1.
     let normal = Arc::new(sense.normal()?);
-    Ok(Parts { normal, norm: 1.0, right, of_noise, energy, weight: mask.count() as f64 })
+    Ok(Parts { normal, norm: largest(maps), right, of_noise, energy, weight: mask.count() as f64 })
 }
 
 fn along(device: &Device, (samples, maps): Frame, trajectory: &Trajectory) -> Result<Parts> {
@@ -163,6 +162,13 @@ fn covered(maps: ArrayView5<Complex32>) -> usize {
         coil.iter().zip(&mut covered).for_each(|(map, covered)| *covered |= *map != Complex32::ZERO);
     }
     covered.into_iter().filter(|covered| *covered).count()
+}
+
+/// The largest Σ |s|² over the coils of a set: ‖AᴴA‖ is no more, since the transform is unitary and sets are orthogonal. About 1
+/// for maps of ours; those that were given may have any size.
+fn largest(maps: ArrayView5<Complex32>) -> f64 {
+    let squares = maps.map_axis(Axis(1), |coils| coils.iter().map(|map| f64::from(map.norm_sqr())).sum::<f64>());
+    squares.iter().fold(f64::MIN_POSITIVE, |most, square| most.max(*square))
 }
 
 /// ‖N‖, and a little more, by the power method.

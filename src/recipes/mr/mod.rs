@@ -3,12 +3,14 @@
 
 pub mod options;
 
+mod coil_images;
+mod combine;
 mod encoding;
 mod frames;
 mod prepare;
 mod variational;
 
-pub use options::MrOptions;
+pub use options::{Combine, MrOptions, PartialFourier};
 
 use crate::{
     device::Device,
@@ -59,6 +61,11 @@ mr_recipes! {
     "l1-wavelet" => l1_wavelet,
     "tv" => tv,
     "tgv" => tgv,
+    "zero-filled" => zero_filled,
+    "grappa" => grappa,
+    "partial-fourier" => partial_fourier,
+    "nlinv" => nlinv,
+    "low-rank" => low_rank,
 }
 
 /// Where a strength came from, for the report.

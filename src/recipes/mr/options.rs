@@ -18,4 +18,29 @@ pub struct MrOptions {
     pub maps: Option<Array4<Complex32>>,
     /// Virtual coils to compress to; by default as many as carry all but a small part of the signal.
     pub virtual_coils: Option<usize>,
+    /// How images of single coils become one, where a recipe makes such; by default with the coil maps that were given or, for
+    /// grappa, calibrated, and adaptively where there are none.
+    pub combine: Option<Combine>,
+    /// How partial-fourier fills the other half.
+    pub partial_fourier: PartialFourier,
+}
+
+/// How images of single coils become one without maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Combine {
+    /// With the leading eigenvector of the coils' covariance around each pixel (Walsh, Gmitro & Marcellin 2000): keeps the
+    /// phase, and its noise in air is that of one coil.
+    Adaptive,
+    /// √Σ|xⱼ|² (Roemer et al. 1990): no phase, and a floor of noise in air.
+    RootSumOfSquares,
+}
+
+/// How the half of k-space that was left out follows from the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PartialFourier {
+    /// Projections onto the images of known phase and those of the measured data, by turns (Haacke, Lindskog & Lin 1991).
+    #[default]
+    Pocs,
+    /// One weighted transform (Noll, Nishimura & Macovski 1991).
+    Homodyne,
 }

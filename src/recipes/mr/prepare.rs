@@ -31,7 +31,7 @@ const MANY: usize = 13;
 pub struct Prepared {
     /// Whitened and compressed.
     pub scan: KSpace,
-    /// `[set, coil, z, y, x]`, one entry a slice.
+    /// `[set, coil, z, y, x]`, one entry a slice; none if nobody asked.
     maps: Vec<Array5<Complex32>>,
     /// Slice of each frame.
     slices: Vec<usize>,
@@ -41,13 +41,29 @@ pub struct Prepared {
 
 impl Prepared {
     /// The maps of a frame, `[set, coil, z, y, x]`.
+    ///
+    /// # Panics
+    /// If it was prepared without maps.
+    #[track_caller]
     pub fn maps(&self, frame: usize) -> ArrayView5<'_, Complex32> {
-        self.maps[self.slices[frame]].view()
+        self.some_maps(frame).expect("maps were asked for")
+    }
+
+    /// The same, if there are maps.
+    pub fn some_maps(&self, frame: usize) -> Option<ArrayView5<'_, Complex32>> {
+        self.maps.get(self.slices[frame]).map(|maps| maps.view())
+    }
+
+    /// Frames by the slice that they show.
+    pub fn frames_by_slice(&self) -> Vec<Vec<usize>> {
+        let count = self.slices.iter().max().map_or(1, |most| most + 1);
+        let of = |slice: usize| (0..self.slices.len()).filter(|frame| self.slices[*frame] == slice).collect();
+        (0..count).map(of).collect()
     }
 }
 
-/// Whitens, compresses and calibrates.
-pub fn prepare(scan: KSpace, options: &MrOptions, monitor: &Monitor) -> Result<Prepared> {
+/// Whitens and compresses; maps there are only where they were given.
+pub fn uncalibrated(scan: KSpace, options: &MrOptions, monitor: &Monitor) -> Result<Prepared> {
     scan.check()?;
     let mut notes = Vec::new();
     let scan = monitor
@@ -55,9 +71,19 @@ pub fn prepare(scan: KSpace, options: &MrOptions, monitor: &Monitor) -> Result<P
     let slices = slices(&scan);
     let maps = match &options.maps {
         Some(maps) => vec![given(maps, &scan)?; slices.iter().max().map_or(1, |most| most + 1)],
-        None => monitor.step("calibrate", 1, || calibrate(&scan, &slices, options, &mut notes))?,
+        None => Vec::new(),
     };
     Ok(Prepared { scan, maps, slices, notes })
+}
+
+/// Whitens, compresses and calibrates.
+pub fn prepare(scan: KSpace, options: &MrOptions, monitor: &Monitor) -> Result<Prepared> {
+    let mut prepared = uncalibrated(scan, options, monitor)?;
+    if options.maps.is_none() {
+        let Prepared { scan, slices, notes, .. } = &mut prepared;
+        prepared.maps = monitor.step("calibrate", 1, || calibrate(scan, slices, options, notes))?;
+    }
+    Ok(prepared)
 }
 
 fn whiten(mut scan: KSpace, options: &MrOptions, notes: &mut Vec<String>) -> Result<KSpace> {
@@ -65,6 +91,9 @@ fn whiten(mut scan: KSpace, options: &MrOptions, notes: &mut Vec<String>) -> Res
     if let (Some(noise), None) = (&scan.noise, &options.maps) {
         let whitening = Whitening::from_noise(noise.view())?;
         whitening.apply(&mut scan.samples);
+        // As large as it was, so that the same scan without its noise scan gives the same image.
+        let square = noise.iter().map(|value| f64::from(value.norm_sqr())).sum::<f64>() / noise.len() as f64;
+        scan.samples.mapv_inplace(|value| value * square.sqrt() as f32);
         notes.push(format!("noise whitened by {} samples of noise", noise.ncols()));
     }
     scan.noise = None;

@@ -1,0 +1,245 @@
+//! Locally low rank series: ½Σ‖Aₜxₜ − bₜ‖² + λ Σ ‖block‖_* by FISTA (Trzasko & Manduca 2011; Zhang, Pauly & Levesque 2015). A
+//! block is 8 × 8 pixels of all frames, a matrix [pixel, frame]; its grid is shifted in every iteration.
+//!
+//! λ = FACTOR·√2·σ·g·(√64 + √T): the largest singular value of a block of noise alone, with σ·g as in [`super::tv`]. Gradients are
+//! the device's, the blocks' decompositions the CPU's.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use ndarray::Axis;
+
+use super::{
+    MrOptions, MrRecipe, MrReconstruction,
+    encoding::{self, Encoded},
+    frames::{self, assembled, check},
+    prepare::prepare,
+};
+use crate::{
+    device::{Array, Device, Element},
+    error::{Error, Result},
+    functionals::{LocallyLowRank, NormalEquations, Proximal, Smooth},
+    monitor::Monitor,
+    operators::arithmetic::{add_lines, fill},
+    recipes::{
+        Strength,
+        iteration::{Enough, LOOK},
+    },
+    scan::KSpace,
+    solvers::{Fista, Progress, Solver},
+};
+
+/// λ over the formula above; by trial.
+const FACTOR: f64 = 1.0;
+/// Side of a block.
+const SIDE: usize = 8;
+/// The first guess of σ, as a part of the data's rms.
+const FIRST_GUESS: f64 = 0.1;
+/// The strength follows the noise so long, and then stays.
+const TUNED: usize = 30;
+/// When a series has settled: shifts change it a little each time.
+const ENOUGH: Enough = Enough { change: 3e-3, most: 60 };
+/// Draws the shifts.
+const SEED: u64 = 1;
+
+/// The recipe.
+#[derive(Clone, Debug, Default)]
+pub struct LowRank(pub MrOptions);
+
+impl MrRecipe for LowRank {
+    fn reconstruct(&self, scan: KSpace, device: &Device, monitor: &Monitor) -> Result<MrReconstruction> {
+        check(&self.0)?;
+        let alone = |series: &[Vec<usize>]| series.iter().any(|frames| frames.len() < 2);
+        let refused = || {
+            Error::Scan(
+                "low-rank needs a series: several frames of each slice, such as repetitions, phases or echoes (axes t, phase, \
+                 contrast, set), and there is one; use sense, l1-wavelet, tv or tgv"
+                    .into(),
+            )
+        };
+        if scan.frames() < 2 {
+            return Err(refused());
+        }
+        let mut prepared = prepare(scan, &self.0, monitor)?;
+        let series = prepared.frames_by_slice();
+        if alone(&series) {
+            return Err(refused());
+        }
+        let mut notes = std::mem::take(&mut prepared.notes);
+        let [nz, ny, nx] = prepared.scan.matrix();
+        let mut images = vec![None; prepared.scan.frames()];
+        for (slice, frames) in series.iter().enumerate() {
+            let encoded = frames.iter().map(|frame| Encoded::new(device, &prepared, *frame));
+            let encoded = monitor.step("plan", 1, || encoded.collect::<Result<Vec<_>>>())?;
+            let mut solver = Following::new(self.0.strength, &encoded, device)?;
+            let iteration = frames::iteration(&self.0, [frames.len() * nz, ny, nx]);
+            let shape = [frames.len() * nz, ny, 2 * nx];
+            let (values, note) = iteration.run(&mut solver, ENOUGH, shape, monitor)?;
+            for (frame, values) in frames.iter().zip(values.axis_chunks_iter(Axis(0), nz)) {
+                let values = values.as_standard_layout();
+                images[*frame] = Some(encoding::image(values.as_slice().unwrap_or_default(), [nz, ny, nx]));
+            }
+            if slice == 0 {
+                notes.push(format!("{} frames together, {}", frames.len(), solver.remark()));
+                notes.push(note);
+            }
+        }
+        let images: Vec<_> = images.into_iter().flatten().collect();
+        Ok(MrReconstruction { image: assembled("low-rank", &prepared.scan, &images), notes })
+    }
+}
+
+/// A number that recipe and proximal map share.
+#[derive(Clone, Default)]
+struct Shared(Arc<AtomicU32>);
+
+impl Shared {
+    fn set(&self, value: f64) {
+        self.0.store((value as f32).to_bits(), Ordering::Relaxed);
+    }
+
+    fn get(&self) -> f32 {
+        f32::from_bits(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// λ Σ ‖block‖_*.
+struct Nuclear {
+    blocks: LocallyLowRank,
+    strength: Shared,
+}
+
+impl Proximal for Nuclear {
+    fn prox(&self, step: f32, x: &mut Array) -> Result<()> {
+        self.blocks.prox(step * self.strength.get(), x)
+    }
+}
+
+/// The frames' least squares, summed, as one function of all frames stacked.
+struct Frames {
+    device: Device,
+    equations: Vec<NormalEquations>,
+    image: Array,
+    slope: Array,
+}
+
+impl Frames {
+    fn new(encoded: &[Encoded], device: &Device) -> Result<Self> {
+        let equations = encoded.iter().map(|frame| frame.equations(device)).collect::<Result<Vec<_>>>()?;
+        let zeros = || device.zeros(encoded[0].normal.domain(), Element::F32);
+        Ok(Self { device: device.clone(), equations, image: zeros()?, slope: zeros()? })
+    }
+
+    fn pick(&mut self, x: &Array, frame: usize) {
+        let lines = self.image.shape()[0];
+        fill(&self.device, 0.0, &mut self.image);
+        add_lines(&self.device, (x, &mut self.image), [frame * lines, 0], lines);
+    }
+
+    /// Σ‖Aₜxₜ − bₜ‖².
+    fn residual(&mut self, x: &Array) -> Result<f64> {
+        let mut sum = 0.0;
+        for frame in 0..self.equations.len() {
+            self.pick(x, frame);
+            sum += self.equations[frame].residual(&self.image)?;
+        }
+        Ok(sum)
+    }
+}
+
+impl Smooth for Frames {
+    fn gradient(&mut self, x: &Array, g: &mut Array) -> Result<()> {
+        let lines = self.image.shape()[0];
+        fill(&self.device, 0.0, g);
+        for frame in 0..self.equations.len() {
+            self.pick(x, frame);
+            self.equations[frame].gradient(&self.image, &mut self.slope)?;
+            add_lines(&self.device, (&self.slope, g), [0, frame * lines], lines);
+        }
+        Ok(())
+    }
+
+    fn value(&mut self, x: &Array) -> Result<f64> {
+        Ok(0.5 * self.residual(x)?)
+    }
+}
+
+/// FISTA with a strength that follows what is unexplained.
+struct Following {
+    inner: Fista<Frames, Nuclear>,
+    look: Frames,
+    wish: Strength,
+    /// λ over σ.
+    usual: f64,
+    /// Σ w over the real numbers measured, in all frames.
+    numbers: f64,
+    strength: Shared,
+}
+
+impl Following {
+    fn new(wish: Strength, encoded: &[Encoded], device: &Device) -> Result<Self> {
+        let (count, matrix) = (encoded.len(), encoded[0].matrix);
+        let gain = (encoded.iter().map(|frame| frame.gain.powi(2)).sum::<f64>() / count as f64).sqrt();
+        let usual = FACTOR * 2_f64.sqrt() * gain * (SIDE as f64 + (count as f64).sqrt());
+        let numbers: f64 = encoded.iter().map(|frame| frame.numbers).sum();
+        let energy: f64 = encoded.iter().map(|frame| frame.energy).sum();
+        let strength = Shared::default();
+        strength.set(wish.of(usual * FIRST_GUESS * (energy / numbers).sqrt()));
+        let domain = encoded[0].normal.domain().to_vec();
+        let stacked = [domain[0] * count, domain[1], domain[2]];
+        let mut start = device.zeros(&stacked, Element::F32)?;
+        for (frame, one) in encoded.iter().enumerate() {
+            add_lines(device, (&one.right(device)?, &mut start), [0, frame * domain[0]], domain[0]);
+        }
+        let blocks = LocallyLowRank::new(device, count, matrix, SIDE, Some(SEED));
+        let nuclear = Nuclear { blocks, strength: strength.clone() };
+        let norm = encoded.iter().map(|frame| frame.norm).fold(0.0, f64::max);
+        let inner = Fista::new(device, Frames::new(encoded, device)?, nuclear, start, (1.0 / norm) as f32)?;
+        Ok(Self { inner, look: Frames::new(encoded, device)?, wish, usual, numbers, strength })
+    }
+
+    fn tune(&mut self) -> Result<()> {
+        if !matches!(self.wish, Strength::Fixed(_)) {
+            let residual = self.look.residual(self.inner.solution())?;
+            let strength = self.wish.of(self.usual * (residual.max(0.0) / self.numbers).sqrt());
+            if strength > 0.0 {
+                self.strength.set(strength);
+            }
+        }
+        Ok(())
+    }
+
+    fn remark(&self) -> String {
+        format!("strength λ {:.4e} ({}) on blocks of {SIDE} × {SIDE} pixels", self.strength.get(), super::said(self.wish))
+    }
+}
+
+impl Iterator for Following {
+    type Item = Result<Progress>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let progress = self.inner.next()?;
+        let done = progress.as_ref().map_or(0, |progress| progress.iteration);
+        if done > 0 && done <= TUNED && done.is_multiple_of(LOOK) {
+            return Some(self.tune().and(progress));
+        }
+        Some(progress)
+    }
+}
+
+impl Solver for Following {
+    fn solution(&self) -> &Array {
+        self.inner.solution()
+    }
+
+    fn device(&self) -> &Device {
+        self.inner.device()
+    }
+}
+
+/// As asked for.
+pub fn recipe(options: &MrOptions) -> Box<dyn MrRecipe> {
+    Box::new(LowRank(options.clone()))
+}

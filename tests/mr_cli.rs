@@ -1,0 +1,398 @@
+//! MR at the command line: the lines that README and the issue promise, at small sizes, and one test for each thing that the world
+//! can do wrong.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use ndarray::{Array4, ArrayD, IxDyn};
+use num_complex::Complex32;
+use rushlight::{
+    image::{ComplexImage, Part},
+    io::{self, WriteOptions},
+};
+use serde_json::Value;
+use tempfile::{TempDir, tempdir};
+
+// ---- running it ----------------------------------------------------------------------------------------------------
+
+struct Run {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Self {
+        let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).expect("text is UTF-8"));
+        assert!(!err.contains("panicked"), "{err}");
+        Self { code: output.status.code(), out, err }
+    }
+}
+
+fn run(folder: &Path, arguments: &str) -> Run {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rushlight"));
+    command.current_dir(folder).args(["--device", "cpu"]).args(arguments.split_whitespace());
+    command.output().expect("the command starts").into()
+}
+
+#[track_caller]
+fn works(folder: &Path, arguments: &str) -> Run {
+    let run = run(folder, arguments);
+    assert_eq!(run.code, Some(0), "rushlight {arguments}: {}", run.err);
+    run
+}
+
+/// Runs what must be refused: this exit code, one line that says `words`, and the folder left as it was.
+#[track_caller]
+fn refused(folder: &Path, arguments: &str, words: &[&str]) {
+    let before = contents(folder);
+    let run = run(folder, arguments);
+    assert_eq!(run.code, Some(1), "rushlight {arguments}: {}", run.err);
+    assert_eq!(run.err.lines().count(), 1, "rushlight {arguments}: {}", run.err);
+    assert!(run.err.starts_with("rushlight: error: "), "{}", run.err);
+    for word in words {
+        assert!(run.err.contains(word), "rushlight {arguments}: '{word}' is not in: {}", run.err);
+    }
+    assert_eq!(run.out, "", "rushlight {arguments}");
+    assert!(contents(folder) == before, "rushlight {arguments} left something");
+}
+
+#[track_caller]
+fn wrong_usage(folder: &Path, arguments: &str) {
+    let before = contents(folder);
+    let run = run(folder, arguments);
+    assert_eq!(run.code, Some(2), "rushlight {arguments}: {}", run.err);
+    assert!(contents(folder) == before, "rushlight {arguments} left something");
+}
+
+fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.display().to_string(), fs::read(&path).unwrap_or_default()))
+        .collect();
+    files.sort();
+    files
+}
+
+// ---- what they run on ----------------------------------------------------------------------------------------------
+
+/// A head scan of 48 × 40 (x, y), 6 coils, R = 3, as h5, cfl and npy, and the truth.
+fn scans() -> TempDir {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    let scan = "scan shepp-logan-toft --mr --matrix 48,40 --coils 6 --sampling poisson --acceleration 3 --calibration 16 --snr 30dB --seed 1";
+    works(at, &format!("{scan} -o kspace.h5 --truth truth.npy"));
+    works(at, &format!("{scan} -o kspace.cfl"));
+    works(at, &format!("{scan} -o kspace.npy"));
+    folder
+}
+
+fn put(at: &Path, name: &str, values: Array4<Complex32>) {
+    let (_, z, y, x) = values.dim();
+    let grid = rushlight::geometry::Grid::centered([z, y, x], [1.0; 3], [0.0; 3]);
+    let image = ComplexImage { values, grid, unit: rushlight::geometry::LengthUnit::Cell, provenance: String::new() };
+    io::write_complex(at.join(name), &image, Part::Complex, &WriteOptions::default()).unwrap();
+}
+
+fn kspace(at: &Path) -> Array4<Complex32> {
+    let samples = io::read_complex(at.join("kspace.npy")).unwrap();
+    samples.into_shape_with_order((6, 1, 40, 48)).unwrap()
+}
+
+/// ‖|x| − truth‖/‖truth‖ of a picture, in the command's own words.
+fn nrmse(at: &Path, image: &str, truth: &str) -> f64 {
+    let run = works(at, &format!("compare {image} {truth} --json"));
+    serde_json::from_str::<Value>(&run.out).unwrap()["nrmse"].as_f64().unwrap()
+}
+
+fn shown(at: &Path, arguments: &str) -> Value {
+    serde_json::from_str(&works(at, &format!("show {arguments} --json")).out).unwrap()
+}
+
+// ---- the issue's lines ---------------------------------------------------------------------------------------------
+
+#[test]
+fn every_file_gives_the_image() {
+    let folder = scans();
+    let at = folder.path();
+    works(at, "recon kspace.cfl --method l1-wavelet --calibration 24 -o image.nii");
+    works(at, "recon kspace.npy --method sense -o image.npy");
+    works(at, "recon kspace.h5 --method tv -o image.dcm");
+    let image = io::read_complex(at.join("image.npy")).unwrap();
+    assert_eq!(image.shape(), [40, 48], "one frame of one slice is [y, x], complex");
+    assert!(io::is_complex(at.join("image.npy")).unwrap() && io::is_complex(at.join("image.nii")).unwrap());
+    for (image, most) in [("image.nii", 0.35), ("image.npy", 0.35), ("image.dcm", 0.35)] {
+        let error = nrmse(at, image, "truth.npy");
+        println!("{image}: {error:.4}");
+        assert!(error < most, "{image}: {error}");
+    }
+    // The voxels are the scan's: 256 mm of 48 and 40.
+    let dicom = io::read_image(at.join("image.dcm")).unwrap();
+    let [_, dy, dx] = dicom.grid.voxel();
+    assert!((dy - 6.4).abs() < 1e-4 && (dx - 256.0 / 48.0).abs() < 1e-4, "{dy} {dx}");
+}
+
+#[test]
+fn samples_along_a_trajectory_give_the_image() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    works(at, "sampling radial --matrix 48,48 --acceleration 2 -o traj.npy");
+    let scan = "scan shepp-logan-toft --mr --matrix 48,48 --coils 6 --sampling traj.npy";
+    works(at, &format!("{scan} -o samples.npy --truth truth.npy"));
+    assert_eq!(io::read_complex(at.join("samples.npy")).unwrap().ndim(), 2, "[coil, sample]");
+    works(at, "recon samples.npy --trajectory traj.npy --matrix 48,48 --method tv -o image.npy");
+    let error = nrmse(at, "image.npy", "truth.npy");
+    println!("{error:.4}");
+    assert!(error < 0.35, "{error}");
+    // In cycles per voxel.
+    let points = io::read_array(at.join("traj.npy")).unwrap().mapv(|k| Complex32::from(k / 48.0));
+    let count = points.len() / 2;
+    put(at, "voxel.npy", points.into_shape_with_order((1, 1, count, 2)).unwrap());
+    works(
+        at,
+        "recon samples.npy --trajectory voxel.npy --trajectory-unit voxel --matrix 48,48 --method tv -o same.npy",
+    );
+    assert!(nrmse(at, "same.npy", "image.npy") < 1e-3);
+    // The whole of it in one file.
+    works(at, &format!("{scan} -o all.h5"));
+    works(at, "recon all.h5 --method tv -o again.npy");
+    assert!(nrmse(at, "again.npy", "image.npy") < 1e-2);
+    let shown = shown(at, "all.h5");
+    assert!(shown["samples"].as_str().unwrap().contains("trajectory"), "{shown}");
+
+    let word = ["outside the k-space"];
+    refused(at, "recon samples.npy --trajectory traj.npy --matrix 40,40 --method tv -o x.npy", &word);
+    refused(at, "recon samples.npy --trajectory traj.npy --method tv -o x.npy", &["--matrix"]);
+    refused(at, "recon samples.npy --matrix 48,48 --method tv -o x.npy", &["--trajectory"]);
+    refused(at, "recon samples.npy --trajectory-unit voxel -o x.npy", &["--trajectory"]);
+    refused(at, "recon truth.npy --trajectory traj.npy --matrix 48,48 -o x.npy", &["[48, 48]", "trajectory"]);
+    wrong_usage(at, "recon samples.npy --trajectory traj.npy --matrix 48 -o x.npy");
+}
+
+#[test]
+fn a_sampling_is_a_mask_of_ones() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    works(at, "sampling poisson --matrix 64,64 --acceleration 5 --calibration 12 --seed 1 -o mask.npy");
+    let mask = io::read_array(at.join("mask.npy")).unwrap();
+    assert_eq!(mask.shape(), [64, 64]);
+    assert!(mask.iter().all(|value| *value == 0.0 || *value == 1.0));
+    let acceleration = 4096.0 / mask.sum();
+    assert!((acceleration - 5.0).abs() < 0.05, "{acceleration}");
+}
+
+#[test]
+fn parts_of_the_image_are_what_they_say() {
+    let folder = scans();
+    let at = folder.path();
+    for part in ["magnitude", "phase", "complex"] {
+        works(at, &format!("recon kspace.npy --iterations 5 --part {part} -o {part}.npy"));
+    }
+    let complex = io::read_complex(at.join("complex.npy")).unwrap();
+    let [magnitude, phase] = ["magnitude.npy", "phase.npy"].map(|name| io::read_array(at.join(name)).unwrap());
+    for ((value, size), angle) in complex.iter().zip(&magnitude).zip(&phase) {
+        assert!((value.norm() - size).abs() <= 1e-6 * value.norm() && (value.arg() - angle).abs() < 1e-6);
+    }
+    works(at, "recon kspace.npy --iterations 5 -o magnitude.png");
+}
+
+// ---- show, compare, convert ----------------------------------------------------------------------------------------
+
+#[test]
+fn show_tells_what_a_scan_is() {
+    let folder = scans();
+    let at = folder.path();
+    for file in ["kspace.h5", "kspace.cfl", "kspace.npy"] {
+        let shown = shown(at, file);
+        let text = |name: &str| shown[name].as_str().unwrap_or_else(|| panic!("{file}: no {name} in {shown}"));
+        assert_eq!((text("matrix"), text("coils"), text("frames")), ("48 × 40 × 1 (x, y, z)", "6", "1"), "{file}");
+        let mask = io::read_kspace(at.join(file), None).unwrap().samples;
+        let sampled = (0..40 * 48).filter(|i| mask[[0, 0, 0, i / 48, i % 48]] != Complex32::ZERO).count();
+        let samples = text("samples");
+        assert!(samples.contains(&format!("{sampled} of 1920 points")) && samples.contains("R = "), "{samples}");
+        let region: Vec<usize> =
+            text("calibration region").split(" × ").take(2).map(|extent| extent.parse().unwrap()).collect();
+        assert!(region.iter().all(|extent| (16..40).contains(extent)), "{region:?}");
+        let whole = file == "kspace.h5";
+        assert_eq!(text("noise scan").contains("4096 samples"), whole, "{file}");
+        assert_eq!(text("voxel").contains("5.3333 × 6.4000"), whole, "{file}: {}", text("voxel"));
+    }
+    let all = shown(at, "kspace.npy --axes time,y,x");
+    assert_eq!(all["frames"], "6: 6 points in time");
+    works(at, "recon kspace.h5 --iterations 3 -o image.nii");
+    assert!(shown(at, "image.nii")["shape"].as_str().unwrap().contains("complex"));
+    works(at, "show kspace.h5");
+}
+
+#[test]
+fn complex_images_are_compared_by_magnitude_unless_asked() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    // 3 + 4i everywhere against −5: magnitudes are alike, the numbers are √(64 + 16) of 5 apart.
+    put(at, "a.npy", Array4::from_elem((1, 1, 16, 16), Complex32::new(3.0, 4.0)));
+    put(at, "b.npy", Array4::from_elem((1, 1, 16, 16), Complex32::new(-5.0, 0.0)));
+    put(at, "c.cfl", Array4::from_elem((1, 1, 16, 16), Complex32::new(3.0, 4.0)));
+    assert!(nrmse(at, "a.npy", "b.npy") < 1e-6);
+    assert!(nrmse(at, "a.npy", "b.npy --complex") - 80_f64.sqrt() / 5.0 < 1e-6);
+    assert!(nrmse(at, "c.cfl", "b.npy --complex") > 1.7);
+    assert_eq!(nrmse(at, "c.cfl", "a.npy --complex"), 0.0);
+    works(at, "scan disk --mr --matrix 16,16 --coils 2 -o k.h5 --truth t.npy");
+    refused(at, "compare k.h5 t.npy", &["k.h5", "k-space"]);
+}
+
+#[test]
+fn k_space_is_converted_to_k_space_and_complex_images_to_images() {
+    let folder = scans();
+    let at = folder.path();
+    let said = works(at, "convert kspace.h5 -o copy.cfl").err;
+    assert!(said.contains("noise scan"), "{said}");
+    assert_eq!(fs::read(at.join("copy.cfl")).unwrap(), fs::read(at.join("kspace.cfl")).unwrap());
+    works(at, "convert kspace.cfl --scan -o copy.npy");
+    assert_eq!(fs::read(at.join("copy.npy")).unwrap(), fs::read(at.join("kspace.npy")).unwrap());
+    refused(at, "convert kspace.h5 -o image.png", &["k-space", "recon"]);
+    refused(at, "convert kspace.h5 -o copy.cfl", &["exists"]);
+    works(at, "recon kspace.npy --iterations 5 -o image.npy");
+    works(at, "convert image.npy -o image.nii");
+    assert_eq!(nrmse(at, "image.nii", "image.npy --complex"), 0.0);
+    let said = works(at, "convert image.npy -o image.png").err;
+    assert!(said.contains("magnitude"), "{said}");
+}
+
+// ---- what the world can do wrong -----------------------------------------------------------------------------------
+
+#[test]
+fn options_that_cannot_be_get_one_line() {
+    let folder = scans();
+    let at = folder.path();
+    for (flags, words) in [
+        ("--method tv --strength 0", &["strength of 0"][..]),
+        ("--method tv --strength -1", &["strength of -1"]),
+        ("--method sense --strength NaN", &["strength of NaN"]),
+        ("--method l1-wavelet --strength 0x", &["strength of 0"]),
+        ("--method sense --iterations 0", &["--iterations 0"]),
+        ("--calibration 0", &["calibration"]),
+        ("--virtual-coils 0", &["coil"]),
+        ("--virtual-coils 4 --maps kspace.npy", &["virtual coils"]),
+        ("--method fbp", &["'fbp'", "MR", "sense", "tv", "tgv", "l1-wavelet"]),
+        ("--angles 0..180deg", &["--angles", "CT"]),
+        ("--center auto", &["--center", "CT"]),
+        ("--filter hann", &["--filter", "CT"]),
+        ("--size 64", &["--size", "CT"]),
+        ("--rows 0..1", &["--rows", "CT"]),
+        ("--mu-water 0.0192/mm", &["--mu-water", "CT"]),
+        ("--stripes off", &["--stripes", "CT"]),
+        ("--photons 1000", &["--photons", "CT"]),
+        ("--bounds 0,1", &["--bounds", "CT"]),
+        ("--start truth.npy", &["--start", "CT"]),
+        ("--axes y,x", &["[6, 40, 48]", "y,x"]),
+        ("--maps truth.npy", &["truth.npy", "coil maps"]),
+        ("--maps none.npy", &["none.npy"]),
+    ] {
+        refused(at, &format!("recon kspace.npy {flags} -o x.npy"), words);
+    }
+    for flags in ["--iterations -3", "--method sens", "--part real", "--strength strong", "--calibration -1"] {
+        wrong_usage(at, &format!("recon kspace.npy {flags} -o x.npy"));
+    }
+    refused(at, "recon kspace.npy -o x.xyz", &["x.xyz", "known formats"]);
+    refused(at, "recon kspace.npy -o kspace.cfl", &["exists", "--force"]);
+}
+
+#[test]
+fn flags_and_methods_of_mr_are_refused_for_ct() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    works(at, "scan disk --views 24 --cells 48 --geometry parallel --cell 6mm -o ct.h5");
+    for (flags, words) in [
+        ("--method sense", &["'sense'", "fbp", "tv"][..]),
+        ("--method l1-wavelet", &["'l1-wavelet'", "fbp"]),
+        ("--matrix 48,48", &["--matrix", "MR"]),
+        ("--calibration 24", &["--calibration", "MR"]),
+        ("--maps ct.h5", &["--maps", "MR"]),
+        ("--part phase", &["--part", "MR"]),
+        ("--virtual-coils 3", &["--virtual-coils", "MR"]),
+        ("--trajectory-unit voxel", &["--trajectory-unit", "MR"]),
+    ] {
+        refused(at, &format!("recon ct.h5 {flags} -o x.npy"), words);
+    }
+}
+
+#[test]
+fn scans_that_cannot_be_get_one_line() {
+    let folder = scans();
+    let at = folder.path();
+    let samples = kspace(at);
+    // Array4 [coil, 1, y, x] is written as a .npy of [coil, y, x].
+    put(at, "zero.npy", Array4::zeros((6, 1, 40, 48)));
+    refused(at, "recon zero.npy -o x.npy", &["zero.npy", "nothing was measured"]);
+    let mut broken = samples.clone();
+    broken[[2, 0, 20, 24]].im = f32::NAN;
+    put(at, "nan.npy", broken);
+    refused(at, "recon nan.npy -o x.npy", &["nan.npy", "not a finite number"]);
+    let mut hollow = samples.clone();
+    hollow.slice_mut(ndarray::s![.., .., 18..22, 22..26]).fill(Complex32::ZERO);
+    put(at, "hollow.npy", hollow);
+    refused(at, "recon hollow.npy -o x.npy", &["calibration region", "--maps"]);
+    // With maps it can be reconstructed; not with those of other coils, or of another matrix.
+    put(at, "maps.npy", samples.mapv(|_| Complex32::new(0.4, 0.0)));
+    works(at, "recon hollow.npy --maps maps.npy --iterations 3 -o y.npy");
+    put(at, "five.npy", samples.slice(ndarray::s![..5, .., .., ..]).to_owned());
+    refused(at, "recon kspace.npy --maps five.npy -o x.npy", &["5 coils", "6"]);
+    put(at, "short.npy", samples.slice(ndarray::s![.., .., ..30, ..]).to_owned());
+    refused(at, "recon kspace.npy --maps short.npy -o x.npy", &["30", "40"]);
+    put(at, "broken-maps.npy", samples.mapv(|_| Complex32::new(f32::INFINITY, 0.0)));
+    refused(at, "recon kspace.npy --maps broken-maps.npy -o x.npy", &["broken-maps.npy", "finite"]);
+
+    let bytes = fs::read(at.join("kspace.cfl")).unwrap();
+    fs::write(at.join("cut.cfl"), &bytes[..bytes.len() - 100]).unwrap();
+    fs::copy(at.join("kspace.hdr"), at.join("cut.hdr")).unwrap();
+    for verb in ["recon cut.cfl -o x.nii", "show cut.cfl", "convert cut.cfl -o x.npy"] {
+        refused(at, verb, &["cut.cfl", "truncated"]);
+    }
+    let bytes = fs::read(at.join("kspace.h5")).unwrap();
+    fs::write(at.join("cut.h5"), &bytes[..bytes.len() / 2]).unwrap();
+    refused(at, "recon cut.h5 -o x.nii", &["cut.h5", "truncated"]);
+}
+
+/// `file` with every `old` made `new`, of the same length; how many there were.
+fn patched(at: &Path, (file, to): (&str, &str), (old, new): (&[u8], &[u8]), only_last: bool) -> usize {
+    assert_eq!(old.len(), new.len());
+    let mut bytes = fs::read(at.join(file)).unwrap();
+    let places: Vec<usize> = (0..bytes.len() - old.len()).filter(|i| bytes[*i..].starts_with(old)).collect();
+    let changed = if only_last { &places[places.len().saturating_sub(1)..] } else { &places[..] };
+    changed.iter().for_each(|i| bytes[*i..*i + new.len()].copy_from_slice(new));
+    fs::write(at.join(to), bytes).unwrap();
+    places.len()
+}
+
+#[test]
+fn ismrmrd_files_with_a_part_missing_get_one_line() {
+    let folder = scans();
+    let at = folder.path();
+    patched(at, ("kspace.h5", "open.h5"), (b"<encoding>", b"<encodinX>"), false);
+    assert_eq!(patched(at, ("open.h5", "none.h5"), (b"</encoding>", b"</encodinX>"), false), 1);
+    for verb in ["recon none.h5 -o x.dcm", "show none.h5", "convert none.h5 -o x.cfl"] {
+        refused(at, verb, &["none.h5", "encod"]);
+    }
+    // Samples, channels and active channels of an acquisition's head, 16 bits each: the last has 5 coils, the others 6.
+    let head = |coils: u8| [48, 0, 6, 0, coils, 0];
+    let lines = patched(at, ("kspace.h5", "coils.h5"), (&head(6), &head(5)), true);
+    assert!(lines > 10, "{lines} acquisitions");
+    refused(at, "recon coils.h5 -o x.dcm", &["coils.h5"]);
+}
+
+#[test]
+fn a_bare_array_of_five_axes_asks_what_they_are() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    let values = ArrayD::from_shape_fn(IxDyn(&[2, 3, 4, 5]), |i| Complex32::new(i[3] as f32 + 1.0, i[0] as f32));
+    put(at, "four.npy", values.into_dimensionality().unwrap());
+    let shown = shown(at, "four.npy --axes slice,coil,y,x");
+    assert_eq!(shown["frames"], "2: 2 slices");
+    assert_eq!(shown["coils"], "3");
+    refused(at, "show four.npy --axes slice,coil,y", &["slice,coil,y"]);
+    wrong_usage(at, "show four.npy --axes slice,coil,y,width");
+}
