@@ -8,7 +8,7 @@
 Problems, metrics and the peers' calls are the peers' harness' own (`common.py` and `run_recon.py` in --peers; see its README): 8 coils,
 30 dB, a head and an exact phantom, compared in magnitude over the whole field of view after one least-squares scale. The peers get
 BART's maps, and the strength that is best against the truth, found in steps of 2; BART's TV on radial data its ADMM weight, too.
-Rushlight runs with `--strength auto`, and tuned: the best of some multiples of auto; with its own maps, and with BART's. The harness
+Rushlight runs with `--strength auto`, and tuned from there in steps of √2; with its own maps, and with BART's. The harness
 has x as an array's first axis, Rushlight as its last, so k-space goes over as it is and a trajectory with its columns swapped.
 Seconds of the quality table are one run's. --speed: all tools take turns; BART's and Rushlight's are whole processes, files
 included (Rushlight's computation in a column of its own), SigPy's a warm call. CPU seconds are over all threads.
@@ -28,7 +28,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 import numpy as np
 
 RUSHLIGHT = os.environ.get("RUSHLIGHT", "target/release/rushlight")
-FACTORS = (.5, .7, 1.4, 2)
 METHODS = {"sense": "cg", "l1-wavelet": "wav", "tv": "tv"}
 QUICK = [("colin", 256, "equi", 4), ("colin", 256, "poisson", 5), ("shepp", 256, "equi", 4)]
 ALL = QUICK + [("shepp", 256, "poisson", 5), ("colin", 256, "radial", 5), ("shepp", 256, "radial", 5), ("shepp", 384, "equi", 4),
@@ -65,17 +64,25 @@ class Files:
 
 
 def ours(files, method, judge, rows):
-    """Auto first, then tuned; with its own maps and with BART's."""
+    """Auto, and tuned by steps of √2 from there for as long as the error falls; with its own maps and with BART's."""
     for whose, option in (("own", []), ("BART's", files.maps)):
-        tried = []
-        for factor in (1, *FACTORS):
-            strength = "auto" if factor == 1 else f"{factor}x"
+        tried = {}
+
+        def error(step):
+            strength = "auto" if step == 0 else f"{2 ** (step / 2):.3g}x"
             image, seconds, *_ = files.recon(method, *option, "--strength", strength)
-            tried.append(({**judge(image), "seconds": seconds}, strength))
-        sweep = {strength: row["nrmse"] for row, strength in tried}
-        (best, at), (auto, _) = min(tried, key=lambda pair: pair[0]["nrmse"]), tried[0]
-        rows.append({"tool": f"Rushlight auto, {whose} maps", "method": method, **auto, "strength": "auto", "sweep": sweep})
-        rows.append({"tool": f"Rushlight tuned, {whose} maps", "method": method, **best, "strength": at})
+            tried[step] = {**judge(image), "seconds": seconds, "strength": strength}
+            return tried[step]["nrmse"]
+
+        best = error(0)
+        direction = 1 if error(1) < best else -1
+        best, step = min(tried[0]["nrmse"], tried[1]["nrmse"]), max(direction, 0)
+        while abs(step) < 6 and error(step + direction) < best:
+            step += direction
+            best = tried[step]["nrmse"]
+        sweep = {tried[at]["strength"]: tried[at]["nrmse"] for at in sorted(tried)}
+        rows.append({"tool": f"Rushlight auto, {whose} maps", "method": method, **tried[0], "sweep": sweep})
+        rows.append({"tool": f"Rushlight tuned, {whose} maps", "method": method, **tried[step]})
 
 
 def peers(harness, problem, maps, bart, method, rows):
