@@ -163,7 +163,7 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     flags.iterative.check(flags.output.options().force)?;
     if flags.mr.concern(&flags.input)? {
         if let Some(flag) = flags.only_ct() {
-            return Err(Error::Option(format!("{flag} is for CT, and {} is an MR scan; leave it out", flags.input.display())));
+            return Err(Error::Option(format!("{flag} is for CT, and {} holds complex numbers, an MR scan; leave it out", flags.input.display())));
         }
         let Flags { input, method, mr, iterative, output, json, .. } = &flags;
         let method = method.as_deref().unwrap_or("sense");
