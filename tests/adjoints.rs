@@ -66,8 +66,10 @@ fn weighted(device: &Device) -> Weighted<XRay> {
     Weighted::new(device, xray, diagonal).unwrap()
 }
 
-/// Images small enough that one, and its grid of twice the size, fit the smallest binding here.
+/// Images small enough that one fits the smallest binding here; along trajectories, that a finer grid does.
 const PLANE: [usize; 3] = [1, 16, 24];
+const SMALL: [usize; 3] = [1, 10, 14];
+const STACK: [usize; 3] = [3, 4, 8];
 const COILS: usize = 3;
 
 /// Maps of noise, `[set, coil, z, y, x]`: no operator may count on smooth ones.
@@ -139,14 +141,14 @@ fn of_parallel_mr(device: &Device) -> Vec<(String, Box<dyn LinearOperator>)> {
             all.push((format!("sense's normal, {sets} sets, {name}"), Box::new(normal)));
         }
     }
-    let normal = || Normal::new(device, along(device, PLANE)).unwrap();
+    let normal = || Normal::new(device, along(device, SMALL)).unwrap();
     let within: WithinFirstChannels<SenseNormal> =
         WithinFirstChannels::new(device, sense(device, 1, &masks()[0].1).normal().unwrap(), 6).unwrap();
-    all.push(("coils, then nufft".into(), Box::new(along(device, PLANE))));
-    all.push(("coils, then nufft, of a stack".into(), Box::new(along(device, [4, 6, 10]))));
+    all.push(("coils, then nufft".into(), Box::new(along(device, SMALL))));
+    all.push(("coils, then nufft, of a stack".into(), Box::new(along(device, STACK))));
     all.push(("normal of coils, then nufft".into(), Box::new(normal())));
-    all.push(("sense, Toeplitz".into(), Box::new(sense_toeplitz(device, PLANE))));
-    all.push(("sense, Toeplitz, of a stack".into(), Box::new(sense_toeplitz(device, [4, 6, 10]))));
+    all.push(("sense, Toeplitz".into(), Box::new(sense_toeplitz(device, SMALL))));
+    all.push(("sense, Toeplitz, of a stack".into(), Box::new(sense_toeplitz(device, STACK))));
     all.push(("sense's normal within two of six channels".into(), Box::new(within)));
     all
 }
@@ -251,7 +253,7 @@ fn normal_operators_are_there_and_back() {
                 alike(&format!("sense, {sets} sets, {kind}, on {name}"), &found, &expected, 1e-6);
             }
         }
-        for matrix in [PLANE, [4, 6, 10]] {
+        for matrix in [SMALL, STACK] {
             let operator = along(&device, matrix);
             let x = HostArray::noise(operator.domain(), 6);
             let x = x.numbers::<f32>();
@@ -259,10 +261,10 @@ fn normal_operators_are_there_and_back() {
             let found = applied(&device, &sense_toeplitz(&device, matrix), x);
             alike(&format!("sense, Toeplitz, {matrix:?}, on {name}"), &found, &expected, 3e-4);
         }
-        let normal = Normal::new(&device, along(&device, PLANE)).unwrap();
+        let normal = Normal::new(&device, along(&device, SMALL)).unwrap();
         let x = HostArray::noise(normal.domain(), 6);
         let x = x.numbers::<f32>();
-        let expected = there_and_back(&device, &along(&device, PLANE), x, None);
+        let expected = there_and_back(&device, &along(&device, SMALL), x, None);
         alike(&format!("normal on {name}"), &applied(&device, &normal, x), &expected, 1e-6);
     }
 }

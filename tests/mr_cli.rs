@@ -232,10 +232,12 @@ fn show_tells_what_a_scan_is() {
 fn complex_images_are_compared_by_magnitude_unless_asked() {
     let folder = tempdir().unwrap();
     let at = folder.path();
-    // 3 + 4i everywhere against −5: magnitudes are alike, the numbers are √(64 + 16) of 5 apart.
-    put(at, "a.npy", Array4::from_elem((1, 1, 16, 16), Complex32::new(3.0, 4.0)));
-    put(at, "b.npy", Array4::from_elem((1, 1, 16, 16), Complex32::new(-5.0, 0.0)));
-    put(at, "c.cfl", Array4::from_elem((1, 1, 16, 16), Complex32::new(3.0, 4.0)));
+    // 3 + 4i against −5, times what tells pixels apart: magnitudes are alike, the numbers are √(64 + 16) of 5 apart.
+    let filled =
+        |value: Complex32| Array4::from_shape_fn((1, 1, 16, 16), |(_, _, y, x)| value * (1 + x + 3 * y) as f32);
+    put(at, "a.npy", filled(Complex32::new(3.0, 4.0)));
+    put(at, "b.npy", filled(Complex32::new(-5.0, 0.0)));
+    put(at, "c.cfl", filled(Complex32::new(3.0, 4.0)));
     assert!(nrmse(at, "a.npy", "b.npy") < 1e-6);
     assert!((nrmse(at, "a.npy", "b.npy --complex") - 80_f64.sqrt() / 5.0).abs() < 1e-6);
     assert!(nrmse(at, "c.cfl", "b.npy --complex") > 1.7);
@@ -393,6 +395,7 @@ fn a_bare_array_of_five_axes_asks_what_they_are() {
     let shown = shown(at, "four.npy --axes slice,coil,y,x");
     assert_eq!(shown["frames"], "2: 2 slices");
     assert_eq!(shown["coils"], "3");
-    refused(at, "show four.npy --axes slice,coil,y", &["slice,coil,y"]);
+    refused(at, "show four.npy --axes coil,y,x", &["four.npy", "[2, 3, 4, 5]", "coil,y,x"]);
+    wrong_usage(at, "show four.npy --axes slice,coil,y");
     wrong_usage(at, "show four.npy --axes slice,coil,y,width");
 }

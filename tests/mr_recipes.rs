@@ -22,6 +22,7 @@ use rushlight::{
 
 mod devices;
 
+/// Extent of images, unless a test says otherwise.
 const N: usize = 64;
 const COILS: usize = 8;
 
@@ -33,34 +34,29 @@ struct Case {
     truth: Array3<f64>,
 }
 
-fn grid(phantom: &Phantom) -> Grid {
-    let width = phantom.frame / N as f64;
-    Grid::centered([1, N, N], [width; 3], [0.0; 3])
-}
-
-/// Exact k-space with noise of `sigma` a sample and coil.
-fn case(name: &'static str, phantom: &str, design: &str, acceleration: f64, sigma: f64) -> Case {
+/// Exact k-space of `n` × `n` points with noise of `sigma` a sample and coil.
+fn case(name: &'static str, (phantom, n): (&str, usize), (design, acceleration): (&str, f64), sigma: f64) -> Case {
     let phantom = Phantom::named(phantom).unwrap();
-    let grid = grid(&phantom);
+    let grid = Grid::centered([1, n, n], [phantom.frame / n as f64; 3], [0.0; 3]);
     let coils = CoilMaps::around(COILS, &grid).unwrap();
     let calibration = if design == "radial" { 0 } else { 20 };
-    let options = Options { matrix: [1, N, N], acceleration, calibration, seed: 3, ..Options::default() };
+    let options = Options { matrix: [1, n, n], acceleration, calibration, seed: 3, ..Options::default() };
     let sampling = Design::named(design).unwrap().sample(&options).unwrap();
     let mut scan = phantom.kspace(&grid, &sampling, &coils).unwrap();
     CoilNoise { sigma, covariance: Array2::eye(COILS), seed: 5 }.apply(&mut scan).unwrap();
     scan.noise = None;
-    let full = phantom.kspace(&grid, &Sampling::Mask(Mask::full([1, N, N])), &coils).unwrap();
-    let maps = coils.at_voxels([1, N, N]);
+    let full = phantom.kspace(&grid, &Sampling::Mask(Mask::full([1, n, n])), &coils).unwrap();
+    let maps = coils.at_voxels([1, n, n]);
     let truth = combined(&image(&full.samples), &maps).mapv(|value| value.norm());
     Case { name, scan, maps, truth }
 }
 
-fn poisson() -> Case {
-    case("Poisson disc, R = 4", "shepp-logan-toft", "poisson", 4.0, 0.01)
+fn poisson(n: usize) -> Case {
+    case("Poisson disc, R = 4", ("shepp-logan-toft", n), ("poisson", 4.0), 0.01)
 }
 
-fn radial() -> Case {
-    case("radial, R = 4", "shepp-logan-toft", "radial", 4.0, 0.02)
+fn radial(n: usize) -> Case {
+    case("radial, R = 4", ("shepp-logan-toft", n), ("radial", 4.0), 0.02)
 }
 
 /// The orthonormal centred inverse transform of each coil by sums over each axis, in f64: `[coil, z, y, x]`.
@@ -152,8 +148,8 @@ fn every_recipe_is_better_than_what_the_points_give_by_themselves() {
     let device = Device::cpu();
     // Floors: what is reached, and a tenth more.
     for (case, floors) in [
-        (poisson(), [("sense", 0.2), ("tv", 0.2), ("tgv", 0.2), ("l1-wavelet", 0.2)]),
-        (radial(), [("sense", 0.2), ("tv", 0.2), ("tgv", 0.2), ("l1-wavelet", 0.2)]),
+        (poisson(N), [("sense", 0.158), ("tv", 0.099), ("tgv", 0.098), ("l1-wavelet", 0.078)]),
+        (radial(N), [("sense", 0.202), ("tv", 0.115), ("tgv", 0.115), ("l1-wavelet", 0.109)]),
     ] {
         let plain = zero_filled(&case);
         for (method, floor) in floors {
@@ -168,7 +164,7 @@ fn every_recipe_is_better_than_what_the_points_give_by_themselves() {
 #[test]
 fn maps_that_are_found_are_as_good_as_the_true_ones() {
     let device = Device::cpu();
-    for case in [poisson(), radial()] {
+    for case in [poisson(N), radial(N)] {
         for method in ["sense", "tv"] {
             let [found, given] = [None, Some(&case.maps)]
                 .map(|maps| made(method, &case.scan, &options(maps, Strength::Auto), &device).error(&case.truth));
@@ -181,7 +177,7 @@ fn maps_that_are_found_are_as_good_as_the_true_ones() {
 #[test]
 fn maps_of_another_size_give_an_image_of_another_size() {
     // A step for maps of unit size would run away with these.
-    let (case, device) = (poisson(), Device::cpu());
+    let (case, device) = (poisson(N), Device::cpu());
     let triple = case.maps.mapv(|map| 3.0 * map);
     for method in ["sense", "tv", "l1-wavelet"] {
         let usual = made(method, &case.scan, &options(Some(&case.maps), Strength::Auto), &device);
@@ -194,7 +190,7 @@ fn maps_of_another_size_give_an_image_of_another_size() {
 
 #[test]
 fn strengths_are_what_they_say() {
-    let (case, device) = (poisson(), Device::cpu());
+    let (case, device) = (poisson(N), Device::cpu());
     for method in ["sense", "tv", "tgv", "l1-wavelet"] {
         let make = |strength| made(method, &case.scan, &options(Some(&case.maps), strength), &device);
         let auto = make(Strength::Auto);
@@ -224,7 +220,7 @@ fn strengths_are_what_they_say() {
 #[test]
 fn the_usual_strength_is_near_the_best() {
     let device = Device::cpu();
-    for case in [poisson(), radial()] {
+    for case in [poisson(128), radial(128)] {
         for method in ["tv", "l1-wavelet"] {
             let error =
                 |strength| made(method, &case.scan, &options(Some(&case.maps), strength), &device).error(&case.truth);
@@ -245,20 +241,20 @@ fn apart(a: &Array4<Complex32>, b: &Array4<Complex32>) -> f64 {
 #[test]
 fn cpu_and_gpu_agree() {
     let Some(gpu) = devices::gpu() else { return };
-    for case in [poisson(), radial()] {
+    for case in [poisson(N), radial(N)] {
         for method in ["sense", "tv", "l1-wavelet"] {
             let iteration = Iteration { count: Some(if method == "sense" { 15 } else { 60 }), ..Iteration::default() };
             let options = MrOptions { iteration, ..options(Some(&case.maps), Strength::Auto) };
             let [cpu, gpu] = [&Device::cpu(), &gpu].map(|device| made(method, &case.scan, &options, device).image);
             println!("{}, {method}: {:.1e} apart", case.name, apart(&gpu, &cpu));
-            assert!(apart(&gpu, &cpu) < 1e-3, "{}, {method}: {}", case.name, apart(&gpu, &cpu));
+            assert!(apart(&gpu, &cpu) < 1e-4, "{}, {method}: {}", case.name, apart(&gpu, &cpu));
         }
     }
 }
 
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
-    for case in [poisson(), radial()] {
+    for case in [poisson(N), radial(N)] {
         for method in ["sense", "tv", "tgv", "l1-wavelet"] {
             let iteration = Iteration { count: Some(12), ..Iteration::default() };
             let options = MrOptions { iteration, ..options(None, Strength::Auto) };
@@ -279,7 +275,7 @@ fn any_number_of_threads_gives_the_same_bits() {
 
 /// Frames of a full scan: the phantom times each factor.
 fn series(factors: &[f32], axes: Vec<(FrameAxis, usize)>) -> (KSpace, Array4<Complex32>, Array3<f64>) {
-    let case = case("", "disk", "equispaced", 1.0, 0.0);
+    let case = case("", ("disk", N), ("equispaced", 1.0), 0.0);
     let frames: Vec<_> = factors.iter().map(|factor| case.scan.samples.mapv(|value| value * *factor)).collect();
     let views: Vec<_> = frames.iter().map(|frame| frame.view()).collect();
     (KSpace { samples: concatenate(Axis(0), &views).unwrap(), axes, ..case.scan }, case.maps, case.truth)
@@ -313,7 +309,7 @@ fn frames_and_slices_keep_their_places() {
 #[test]
 fn a_noise_scan_leaves_the_image_its_size_and_serves_correlated_coils() {
     let device = Device::cpu();
-    let mut case = case("", "shepp-logan-toft", "poisson", 4.0, 0.0);
+    let mut case = case("", ("shepp-logan-toft", N), ("poisson", 4.0), 0.0);
     let covariance = rushlight::scan::coil_noise::neighbours(COILS, 0.5).unwrap();
     CoilNoise { sigma: 0.02, covariance, seed: 9 }.apply(&mut case.scan).unwrap();
     let with = made("tv", &case.scan, &options(None, Strength::Auto), &device);
@@ -328,7 +324,7 @@ fn a_noise_scan_leaves_the_image_its_size_and_serves_correlated_coils() {
 
 #[test]
 fn what_cannot_be_is_refused_in_one_line() {
-    let (case, device) = (poisson(), Device::cpu());
+    let (case, device) = (poisson(N), Device::cpu());
     let refuse = |scan: &KSpace, options: &MrOptions| {
         let recipe = mr::named("sense", options).unwrap();
         let message = recipe.reconstruct(scan.clone(), &device, &Monitor::silent()).err().expect("refused").to_string();

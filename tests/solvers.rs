@@ -242,6 +242,14 @@ fn linear_systems_are_solved() {
             let mut solver = LinearSystem::new(&device, normal, right, start, damping as f32).unwrap();
             near(&name, &run(&mut solver, 40), &least_squares(&a, &b, &[1.0; 40], &diagonal(24, damping)), 1e-4);
         }
+        // A singular system, 1 of 24 eigenvalues above 0: solved at once, and again and again to rounding.
+        let singular = Matrix::new(&device, [6, 4], [6, 4], vec![vec![0.37; 24]; 24]);
+        let right = device.upload(&[6, 4], vec![1.0_f32; 24]).unwrap();
+        let start = device.upload(&[6, 4], single(&data(24, 7))).unwrap();
+        let sum: f64 = data(24, 7).iter().sum();
+        let expected: Vec<f64> = data(24, 7).iter().map(|x| x + (1.0 / 0.37 - sum) / 24.0).collect();
+        let mut solver = LinearSystem::new(&device, Arc::new(singular), right, start, 0.0).unwrap();
+        near(&name, &run(&mut solver, 70), &expected, 1e-3);
         // Solved exactly, it stays where it is.
         let one = Arc::new(Matrix::new(&device, [1, 1], [1, 1], vec![vec![4.0]]));
         let right = device.upload(&[1, 1], vec![6.0_f32]).unwrap();
@@ -274,7 +282,7 @@ fn with_total_variation(device: &Device, (a, b): (&Matrix, &[f64]), strength: f3
         }
     };
     let problem = Problem { fidelity, terms, bounds: Bounds::NONE };
-    run(&mut PrimalDual::new(device, problem, None, steps).unwrap(), 4000)
+    run(&mut PrimalDual::new(device, problem, None, steps).unwrap(), 1500)
 }
 
 #[test]

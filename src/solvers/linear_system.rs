@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
-use super::{Progress, Solver, watch::Watch};
+use super::{
+    Progress, Solver,
+    watch::{Growth, Watch},
+};
 use crate::{
     device::{Array, Device, Element},
     error::{Error, Result},
@@ -13,6 +16,9 @@ use crate::{
 /// Scalars: ‖r‖² of this iteration and of the next, by turns; ⟨p, (N + λ) p⟩.
 const GAMMA: [usize; 2] = [1, 2];
 const CURVATURE: usize = 3;
+/// Part of the first curvature that every later one has added to it. Where residuals are mere rounding, as soon in a singular
+/// system, a direction along which N is nothing would otherwise take a step without end.
+const LEAST_CURVATURE: f32 = 1e-16;
 const ONE: Factor = Factor::constant(1.0);
 
 /// The iteration's vectors, named as in the literature.
@@ -28,7 +34,10 @@ pub struct LinearSystem {
     /// (N + λ) p.
     q: Array,
     scalars: Scalars,
-    watch: Watch,
+    /// ⟨p, (N + λ) p⟩ of the first iteration, and the part of it that is added, one number each.
+    first_curvature: Array,
+    part: Array,
+    growth: Growth,
     iteration: usize,
 }
 
@@ -57,24 +66,33 @@ impl LinearSystem {
         let mut scalars = Scalars::new(device, &[0.0; 3], &[&start])?;
         let mut r = right;
         scalars.dot(GAMMA[0], &r, &r);
-        let watch = Watch::new("the residual's square", f64::from(scalars.read()?[GAMMA[0]]));
+        // Conjugate gradients lower the error, and may raise the residual for a while.
+        let growth = Growth::above("the residual's square", 2.0 * f64::from(scalars.read()?[GAMMA[0]]));
         normal.forward(&start, &mut q)?;
         scalars.blend(Factor::constant(damping), &start, ONE, &mut q);
         scalars.blend(ONE.negative(), &q, ONE, &mut r);
         scalars.blend(ONE, &r, Factor::constant(0.0), &mut p);
         scalars.dot(GAMMA[0], &r, &r);
+        let first_curvature = device.zeros(&[1, 1], Element::F32)?;
+        let part = device.upload(&[1, 1], vec![LEAST_CURVATURE])?;
         let device = device.clone();
-        Ok(Self { device, normal, damping, x: start, r, p, q, scalars, watch, iteration: 0 })
+        Ok(Self { device, normal, damping, x: start, r, p, q, scalars, first_curvature, part, growth, iteration: 0 })
     }
 
     fn iterate(&mut self) -> Result<()> {
-        let Self { normal, damping, x, r, p, q, scalars, .. } = self;
+        let Self { normal, damping, x, r, p, q, scalars, first_curvature, part, .. } = self;
         let (gamma, next) = (GAMMA[self.iteration % 2], GAMMA[(self.iteration + 1) % 2]);
         normal.forward(p, q)?;
         if *damping > 0.0 {
             scalars.blend(Factor::constant(*damping), p, ONE, q);
         }
-        scalars.dot(CURVATURE, p, q);
+        if self.iteration == 0 {
+            scalars.dot(CURVATURE, p, q);
+            let unit = self.device.upload(&[1, 1], vec![1.0_f32])?;
+            scalars.blend(Factor::ratio(CURVATURE, 0), &unit, Factor::constant(0.0), first_curvature);
+        }
+        scalars.dot(CURVATURE, first_curvature, part);
+        scalars.add_dot(CURVATURE, 1.0, p, q);
         let alpha = Factor::ratio(gamma, CURVATURE);
         scalars.blend(alpha, p, ONE, x);
         scalars.blend(alpha.negative(), q, ONE, r);
@@ -82,7 +100,7 @@ impl LinearSystem {
         scalars.blend(ONE, r, Factor::ratio(next, gamma), p);
         self.iteration += 1;
         if Watch::is_due(self.iteration) {
-            self.watch.check(self.iteration, f64::from(self.scalars.read()?[next]))?;
+            self.growth.check(self.iteration, f64::from(self.scalars.read()?[next]))?;
         }
         Ok(())
     }
