@@ -4,13 +4,16 @@
 use ndarray::{Array3, Array4, Array5, Axis, concatenate, s};
 use num_complex::Complex32;
 use rushlight::{
+    calibration::Grappa,
     device::Device,
+    functionals::{LocallyLowRank, Proximal},
     geometry::{
         Grid, Mask, Sampling,
         sampling::{Design, Options},
     },
     monitor::Monitor,
     phantom::{CoilMaps, Phantom},
+    random::Draws,
     recipes::mr::{self, Combine, MrOptions, MrReconstruction, PartialFourier},
     scan::{CoilNoise, Encoding, FrameAxis, KSpace},
 };
@@ -207,4 +210,65 @@ fn a_series_of_low_rank_helps_each_of_its_frames() {
         other => other,
     };
     refused("low-rank", single, &MrOptions::default(), "series");
+}
+
+#[test]
+fn a_law_between_neighbours_is_found() {
+    // Each number is −0.97i times its left neighbour in the other coil: the kernel of that neighbour alone says so.
+    let mut data = Array4::<Complex32>::zeros((2, 1, 9, 40));
+    for y in 0..9 {
+        let mut draws = Draws::new(3, [y, 0, 0]);
+        for coil in 0..2 {
+            data[[coil, 0, y, 0]] = Complex32::new(draws.normal() as f32, draws.normal() as f32);
+        }
+        for (x, coil) in (1..40).flat_map(|x| (0..2).map(move |coil| (x, coil))) {
+            data[[coil, 0, y, x]] = Complex32::new(0.0, -0.97) * data[[1 - coil, 0, y, x - 1]];
+        }
+    }
+    let weights = Grappa::new(data.view(), [1, 3, 3]).unwrap().weights(1 << 3, 1e-9);
+    assert_eq!(weights.points, [3]);
+    let expected = [(0.0, 0.0), (0.0, -0.97), (0.0, -0.97), (0.0, 0.0)];
+    for (found, (re, im)) in weights.values.iter().zip(expected) {
+        assert!((found - Complex32::new(re, im)).norm() < 1e-3, "{found} is not {re} + {im}i");
+    }
+}
+
+#[test]
+fn singular_values_lose_the_threshold() {
+    // 3·u₁v₁ᴴ + 1·u₂v₂ᴴ of columns of Fourier matrices, 2 × 3 pixels and 4 frames, threshold 1.5: 1.5·u₁v₁ᴴ is left.
+    let (pixels, frames, nx) = (6, 4, 3);
+    let wave = |n: usize, k: usize, i: usize| {
+        Complex32::from_polar(1.0 / (n as f32).sqrt(), std::f32::consts::TAU * (k * i) as f32 / n as f32)
+    };
+    let entry = |weights: [f32; 2], i: usize, j: usize| -> Complex32 {
+        (0..2).map(|k| wave(pixels, k + 1, i) * wave(frames, k, j).conj() * weights[k]).sum()
+    };
+    // Lines of real parts, then of imaginary ones.
+    let planar = |weights: [f32; 2]| -> Vec<f32> {
+        let number = |index: usize| {
+            let (line, part, x) = (index / (2 * nx), index / nx % 2, index % nx);
+            let value = entry(weights, line % 2 * nx + x, line / 2);
+            if part == 0 { value.re } else { value.im }
+        };
+        (0..2 * pixels * frames).map(number).collect()
+    };
+    let device = Device::cpu();
+    let mut x = device.upload(&[2 * frames, 2, nx], planar([3.0, 1.0])).unwrap();
+    LocallyLowRank::new(&device, frames, [1, 2, 3], 3, Some(1)).prox(1.5, &mut x).unwrap();
+    for (found, expected) in device.download::<f32>(&x).unwrap().iter().zip(planar([1.5, 0.0])) {
+        assert!((found - expected).abs() < 1e-5, "{found} is not {expected}");
+    }
+}
+
+#[test]
+fn without_a_threshold_nothing_changes_wherever_the_blocks_lie() {
+    let device = Device::cpu();
+    let low = LocallyLowRank::new(&device, 3, [2, 13, 19], 4, Some(1));
+    let values: Vec<f32> = (0..3 * 2 * 13 * 2 * 19).map(|i| Draws::new(2, [i, 0, 0]).normal() as f32).collect();
+    let mut x = device.upload(&[3 * 2 * 13, 2, 19], &values).unwrap();
+    for round in 0..3 {
+        low.prox(0.0, &mut x).unwrap();
+        let found: Vec<f32> = device.download(&x).unwrap();
+        assert!(found.iter().zip(&values).all(|(a, b)| (a - b).abs() < 1e-5), "{round}");
+    }
 }

@@ -162,35 +162,3 @@ fn subtract(factor: Complex64, (re, im): (&[f64], &[f64]), (into_re, into_im): (
         into_im[i] -= factor.re * im[i] + factor.im * re[i];
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use ndarray::Array4;
-
-    use super::*;
-    use crate::random::Draws;
-
-    #[test]
-    fn a_law_between_neighbours_is_found() {
-        // Each number is −0.5i times the left neighbour in the other coil: the kernel of that neighbour alone says so.
-        let mut data = Array4::<Complex32>::zeros((2, 1, 9, 40));
-        for y in 0..9 {
-            let mut draws = Draws::new(3, [y, 0, 0]);
-            for coil in 0..2 {
-                data[[coil, 0, y, 0]] = Complex32::new(draws.normal() as f32, draws.normal() as f32);
-            }
-            for x in 1..40 {
-                for coil in 0..2 {
-                    data[[coil, 0, y, x]] = Complex32::new(0.0, -0.97) * data[[1 - coil, 0, y, x - 1]];
-                }
-            }
-        }
-        let grappa = Grappa::new(data.view(), [1, 3, 3]).unwrap();
-        let weights = grappa.weights(1 << 3, 1e-9);
-        assert_eq!(weights.points, [3]);
-        let expected = [(0.0, 0.0), (0.0, -0.97), (0.0, -0.97), (0.0, 0.0)];
-        for (found, (re, im)) in weights.values.iter().zip(expected) {
-            assert!((found - Complex32::new(re, im)).norm() < 1e-3, "{found} is not {re} + {im}i");
-        }
-    }
-}

@@ -15,7 +15,7 @@ const ROUNDING: f64 = 2e-7;
 /// The predicted error is held below this part of the tolerance: it is one of random data, and data are not.
 const SAFETY: f64 = 0.55;
 /// Nodes of the quadrature, enough for 1e-14 at the largest width.
-const NODES: usize = 48;
+const NODES: usize = 64;
 /// Nodes of the quadrature over an image's points, most of whose error is at its edge.
 const POINTS: usize = 16;
 /// Axes of so few points are judged at all of them.

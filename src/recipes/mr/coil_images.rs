@@ -25,12 +25,11 @@ use crate::{
 pub fn each_frame(
     (name, options): (&str, &MrOptions),
     scan: KSpace,
-    (device, monitor): (&Device, &Monitor),
+    monitor: &Monitor,
     calibrated: bool,
     mut one: impl FnMut(&KSpace, usize) -> Result<(Array4<Complex32>, Vec<String>)>,
 ) -> Result<MrReconstruction> {
     check(options)?;
-    let _ = device;
     let calibrated = calibrated && options.combine.is_none();
     let mut prepared = (if calibrated { prepare } else { uncalibrated })(scan, options, monitor)?;
     let mut notes = std::mem::take(&mut prepared.notes);

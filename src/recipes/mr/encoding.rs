@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use ndarray::{Array4, ArrayView4, ArrayView5, Axis};
+use ndarray::{ArrayView4, ArrayView5, Axis};
 use num_complex::Complex32;
 
 use super::prepare::Prepared;
@@ -19,7 +19,6 @@ use crate::{
         Coils, Composed, LinearOperator, Nufft, Sense, SenseToeplitz, Toeplitz,
         coils::{interleaved, planar},
     },
-    random::Draws,
     scan::Encoding,
 };
 
@@ -38,7 +37,8 @@ pub struct Encoded {
     pub energy: f64,
     /// Σ w over the real numbers measured.
     pub numbers: f64,
-    /// g: the rms of the numbers of AᴴWn where there are maps, for noise n of variance 1 a number.
+    /// g: the rms of the numbers of AᴴWn where there are maps, for white noise n of variance 1 a number: the root of
+    /// Σ w²/N · Σ |S|², since the transform's elements all have the size 1/√N.
     pub gain: f64,
     /// Image extents.
     pub matrix: [usize; 3],
@@ -46,18 +46,17 @@ pub struct Encoded {
     pub sets: usize,
 }
 
-const SEED: u64 = 1;
 /// Relative error of non-uniform transforms: below the noise of any scan.
 pub const TOLERANCE: f64 = 1e-3;
 
-/// AᴴWA with AᴴWb of the samples, of noise, and the weights.
+/// AᴴWA with AᴴWb, ‖b‖²_W, Σ w and Σ w².
 struct Parts {
     normal: Shared,
     norm: f64,
     right: Vec<f32>,
-    of_noise: Vec<f32>,
     energy: f64,
     weight: f64,
+    square: f64,
 }
 
 impl Encoded {
@@ -73,15 +72,14 @@ impl Encoded {
                 along(device, (samples, maps), &list[if list.len() > 1 { frame } else { 0 }])?
             }
         };
-        let square: f64 = parts.of_noise.iter().map(|value| f64::from(*value).powi(2)).sum();
-        let covered = covered(maps);
+        let points = scan.matrix().iter().product::<usize>() as f64;
         Ok(Self {
             normal: parts.normal,
             norm: parts.norm,
             right: parts.right,
             energy: parts.energy,
             numbers: 2.0 * parts.weight * samples.dim().0 as f64,
-            gain: (square / (2 * covered).max(1) as f64).sqrt(),
+            gain: (parts.square / points * sensitivity(maps)).sqrt(),
             matrix: scan.matrix(),
             sets: maps.dim().0,
         })
@@ -107,18 +105,15 @@ type Frame<'a> = (ArrayView4<'a, Complex32>, ArrayView5<'a, Complex32>);
 
 fn cartesian(device: &Device, (samples, maps): Frame, mask: &Mask) -> Result<Parts> {
     let sense = Sense::new(device, maps, mask)?;
-    let back = |samples: ArrayView4<Complex32>| {
-        let mut image = device.zeros(sense.domain(), Element::F32)?;
-        sense.adjoint(&sense.data(samples)?, &mut image)?;
-        device.download(&image)
-    };
-    let right = back(samples)?;
-    let of_noise = back(noise(samples.dim()).view())?;
+    let mut image = device.zeros(sense.domain(), Element::F32)?;
+    sense.adjoint(&sense.data(samples)?, &mut image)?;
+    let right = device.download(&image)?;
     let sampled = |index: usize| mask.sampled[index % mask.sampled.len()];
     let energy = samples.iter().enumerate().filter(|(index, _)| sampled(*index));
     let energy = energy.map(|(_, value)| f64::from(value.norm_sqr())).sum();
     let normal = Arc::new(sense.normal()?);
-    Ok(Parts { normal, norm: largest(maps), right, of_noise, energy, weight: mask.count() as f64 })
+    let count = mask.count() as f64;
+    Ok(Parts { normal, norm: largest(maps), right, energy, weight: count, square: count })
 }
 
 fn along(device: &Device, (samples, maps): Frame, trajectory: &Trajectory) -> Result<Parts> {
@@ -127,41 +122,29 @@ fn along(device: &Device, (samples, maps): Frame, trajectory: &Trajectory) -> Re
     let normal: Shared = Arc::new(SenseToeplitz::new(device, Coils::new(device, maps)?, toeplitz)?);
     let nufft = Nufft::new(device, trajectory, coils, TOLERANCE)?;
     let operator = Composed::new(device, nufft, Coils::new(device, maps)?)?;
-    let back = |samples: ArrayView4<Complex32>| {
-        let mut lines = planar(samples.rows().into_iter());
-        lines.chunks_exact_mut(weights.len()).for_each(|line| {
-            line.iter_mut().zip(&weights).for_each(|(number, weight)| *number *= weight);
-        });
-        let mut image = device.zeros(operator.domain(), Element::F32)?;
-        operator.adjoint(&device.upload(operator.range(), lines)?, &mut image)?;
-        device.download(&image)
-    };
+    let mut lines = planar(samples.rows().into_iter());
+    lines.chunks_exact_mut(weights.len()).for_each(|line| {
+        line.iter_mut().zip(&weights).for_each(|(number, weight)| *number *= weight);
+    });
+    let mut image = device.zeros(operator.domain(), Element::F32)?;
+    operator.adjoint(&device.upload(operator.range(), lines)?, &mut image)?;
+    let right: Vec<f32> = device.download(&image)?;
     let energy = samples.iter().enumerate();
     let energy = energy.map(|(index, value)| f64::from(weights[index % weights.len()] * value.norm_sqr())).sum();
-    let right = back(samples)?;
-    let of_noise = back(noise(samples.dim()).view())?;
-    let weight = weights.iter().map(|weight| f64::from(*weight)).sum();
-    Ok(Parts { norm: norm(device, &normal, &of_noise)?, normal, right, of_noise, energy, weight })
+    let sum = |power: i32| weights.iter().map(|weight| f64::from(*weight).powi(power)).sum();
+    let norm = norm(device, &normal, &right)?;
+    Ok(Parts { normal, norm, right, energy, weight: sum(1), square: sum(2) })
 }
 
-/// White noise of variance 1 a real number (seeded).
-fn noise((coils, nz, ny, nx): (usize, usize, usize, usize)) -> Array4<Complex32> {
-    let line = |line: usize| {
-        let mut draws = Draws::new(SEED, [0, 0, line]);
-        (0..nx).map(move |_| Complex32::new(draws.normal() as f32, draws.normal() as f32))
-    };
-    let numbers: Vec<Complex32> = (0..coils * nz * ny).flat_map(line).collect();
-    Array4::from_shape_vec([coils, nz, ny, nx], numbers).expect("as many as the shape says")
-}
-
-/// Pixels that a coil sees, in the first set of maps.
-fn covered(maps: ArrayView5<Complex32>) -> usize {
+/// The mean of Σ |S|² over coils, where a coil sees anything, in the first set of maps.
+fn sensitivity(maps: ArrayView5<Complex32>) -> f64 {
     let first = maps.index_axis(Axis(0), 0);
-    let mut covered = vec![false; first.len() / first.dim().0];
+    let mut square = vec![0.0_f32; first.len() / first.dim().0];
     for coil in first.axis_iter(Axis(0)) {
-        coil.iter().zip(&mut covered).for_each(|(map, covered)| *covered |= *map != Complex32::ZERO);
+        coil.iter().zip(&mut square).for_each(|(map, square)| *square += map.norm_sqr());
     }
-    covered.into_iter().filter(|covered| *covered).count()
+    let seen: Vec<f64> = square.into_iter().filter(|square| *square > 0.0).map(f64::from).collect();
+    seen.iter().sum::<f64>() / seen.len().max(1) as f64
 }
 
 /// The largest Σ |s|² over the coils of a set: ‖AᴴA‖ is no more, since the transform is unitary and sets are orthogonal. About 1

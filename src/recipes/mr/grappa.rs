@@ -44,7 +44,7 @@ pub struct GrappaRecipe(pub MrOptions);
 
 impl MrRecipe for GrappaRecipe {
     fn reconstruct(&self, scan: KSpace, device: &Device, monitor: &Monitor) -> Result<MrReconstruction> {
-        coil_images::each_frame(("grappa", &self.0), scan, (device, monitor), true, |scan, frame| {
+        coil_images::each_frame(("grappa", &self.0), scan, monitor, true, |scan, frame| {
             let mask = coil_images::mask(scan, frame, "grappa")?;
             let filled = fill(scan.samples.index_axis(Axis(0), frame), mask, &self.0)?;
             Ok((coil_images::of_kspace(device, filled.samples.view())?, vec![filled.note]))

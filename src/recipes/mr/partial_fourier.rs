@@ -35,12 +35,12 @@ const ITERATIONS: usize = 12;
 pub struct PartialFourierRecipe(pub MrOptions);
 
 impl MrRecipe for PartialFourierRecipe {
-    fn reconstruct(&self, scan: KSpace, device: &Device, monitor: &Monitor) -> Result<MrReconstruction> {
+    fn reconstruct(&self, scan: KSpace, _device: &Device, monitor: &Monitor) -> Result<MrReconstruction> {
         // Refused before coil maps are made.
         for frame in 0..scan.frames() {
             Asymmetry::of(coil_images::mask(&scan, frame, "partial-fourier")?)?;
         }
-        coil_images::each_frame(("partial-fourier", &self.0), scan, (device, monitor), false, |scan, frame| {
+        coil_images::each_frame(("partial-fourier", &self.0), scan, monitor, false, |scan, frame| {
             let mask = coil_images::mask(scan, frame, "partial-fourier")?;
             let asymmetry = Asymmetry::of(mask)?;
             let filled = fill(scan.samples.index_axis(Axis(0), frame), mask, &self.0)?;

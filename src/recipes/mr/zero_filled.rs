@@ -24,7 +24,7 @@ pub struct ZeroFilled(pub MrOptions);
 
 impl MrRecipe for ZeroFilled {
     fn reconstruct(&self, scan: KSpace, device: &Device, monitor: &Monitor) -> Result<MrReconstruction> {
-        coil_images::each_frame(("zero-filled", &self.0), scan, (device, monitor), false, |scan, frame| {
+        coil_images::each_frame(("zero-filled", &self.0), scan, monitor, false, |scan, frame| {
             let samples = scan.samples.index_axis(Axis(0), frame);
             match &scan.encoding {
                 Encoding::Cartesian(masks) => {
