@@ -69,7 +69,7 @@ fn weighted(device: &Device) -> Weighted<XRay> {
 /// Images small enough that one fits the smallest binding here; along trajectories, that a finer grid does.
 const PLANE: [usize; 3] = [1, 16, 24];
 const SMALL: [usize; 3] = [1, 10, 14];
-const STACK: [usize; 3] = [3, 4, 8];
+const STACK: [usize; 3] = [3, 4, 4];
 const COILS: usize = 3;
 
 /// Maps of noise, `[set, coil, z, y, x]`: no operator may count on smooth ones.
@@ -179,7 +179,7 @@ fn operators(device: &Device) -> Vec<(&'static str, Box<dyn LinearOperator>)> {
         ("first of three channels", Box::new(first_channels(device))),
         ("weighted", Box::new(weighted(device))),
         ("fourier", Box::new(Fourier::new(device, 5, [1, 16, 24], &[Axis::Y, Axis::X]).unwrap())),
-        ("fourier, centred", Box::new(Fourier::centred(device, 1, [7, 9, 23], &[Axis::Z, Axis::X]).unwrap())),
+        ("fourier, centred", Box::new(Fourier::centred(device, 1, [5, 6, 23], &[Axis::Z, Axis::X]).unwrap())),
     ]
 }
 
