@@ -69,7 +69,7 @@ fn weighted(device: &Device) -> Weighted<XRay> {
 /// Images small enough that one fits the smallest binding here; along trajectories, that a finer grid does.
 const PLANE: [usize; 3] = [1, 16, 24];
 const SMALL: [usize; 3] = [1, 10, 14];
-const STACK: [usize; 3] = [3, 4, 8];
+const STACK: [usize; 3] = [3, 4, 4];
 const COILS: usize = 3;
 
 /// Maps of noise, `[set, coil, z, y, x]`: no operator may count on smooth ones.

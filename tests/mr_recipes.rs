@@ -329,7 +329,7 @@ fn what_cannot_be_is_refused_in_one_line() {
     let (case, device) = (poisson(N), Device::cpu());
     let refuse = |scan: &KSpace, options: &MrOptions| {
         let recipe = mr::named("sense", options).unwrap();
-        let message = recipe.reconstruct(scan.clone(), &device, &Monitor::silent()).err().expect("refused").to_string();
+        let message = recipe.reconstruct(scan.clone(), &device, &Monitor::silent()).expect_err("refused").to_string();
         assert!(!message.contains('\n'), "{message}");
         message
     };

@@ -270,7 +270,7 @@ fn total_variation_wavelets_and_bounds_together_move_two_plateaus() {
         let bounds = Bounds { lower: 0.0, upper: upper as f32 };
         let steps = Steps { primal: 1.0, terms: 0.5, relaxation: 1.5 };
         let mut solver = PrimalDual::new(&device, Problem { fidelity, terms, bounds }, None, steps).unwrap();
-        for progress in solver.by_ref().take(600) {
+        for progress in solver.by_ref().take(2000) {
             progress.unwrap();
         }
         let x: Vec<f32> = device.download(solver.solution()).unwrap();

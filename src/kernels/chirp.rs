@@ -1,5 +1,5 @@
 //! Multiplies the complex numbers along an axis by a complex table, and fills up with zeros: what Bluestein's algorithm does
-//! between its transforms, y[j] = scale · x[j] · table[j] for j < `given`, 0 behind.
+//! between its transforms, y\[j\] = scale · x\[j\] · table\[j\] for j < `given`, 0 behind.
 
 use bytemuck::{Pod, Zeroable};
 

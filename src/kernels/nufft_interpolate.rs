@@ -1,4 +1,4 @@
-//! Samples between the points of a grid, y[m] = Σₗ φ(uₘ − l) g[l]: each sample gathers the points that its window reaches.
+//! Samples between the points of a grid, y\[m\] = Σₗ φ(uₘ − l) g\[l\]: each sample gathers the points that its window reaches.
 
 use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;

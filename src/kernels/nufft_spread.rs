@@ -1,4 +1,4 @@
-//! Samples onto the points of a grid, g[l] = Σₘ φ(uₘ − l) y[m], by gathering: the samples are sorted by the point at which
+//! Samples onto the points of a grid, g\[l\] = Σₘ φ(uₘ − l) y\[m\], by gathering: the samples are sorted by the point at which
 //! their windows begin, so that those that reach a point are a run in each of w^(d−1) lines of the grid.
 
 use bytemuck::{Pod, Zeroable};

@@ -1,4 +1,4 @@
-//! The non-uniform Fourier transform, y[m] = N^(−½) Σᵣ x[r] e^(−2πi kₘ·(r − c)/n), by an oversampled FFT and a window
+//! The non-uniform Fourier transform, y\[m\] = N^(−½) Σᵣ x\[r\] e^(−2πi kₘ·(r − c)/n), by an oversampled FFT and a window
 //! around each sample (A. Dutt & V. Rokhlin, SIAM J. Sci. Comput. 14, 1993; J. A. Fessler & B. P. Sutton, IEEE Trans.
 //! Signal Process. 51, 2003): y = C F D x with D the window's deapodisation between zeros, F the FFT on the fine grid and
 //! C the gathering of the window's points; the adjoint is Dᴴ Fᴴ Cᵀ, with the same numbers.

@@ -7,7 +7,7 @@
 //! | ramps | [`total_generalised_variation`] | two [`Term`]s | [`PrimalDual`], images with a vector field |
 //! | sparse wavelet details | [`wavelet_l1`] | [`Term`] | [`PrimalDual`] |
 //! | the same, one shift at a time | [`SparseWavelets`] | [`Proximal`] | [`Fista`] |
-//! | a former image | [`prior_image`] | two [`Term`]s | [`PrimalDual`] |
+//! | a former image | [`prior_image()`] | two [`Term`]s | [`PrimalDual`] |
 //! | alike neighbours: q-GGMRF, Huber | [`Neighbourhood`] | gradient | [`Objective`], for [`Fista`] and [`OrderedSubsets`] |
 //! | alike patches: non-local | [`GroupFilter`] | [`Denoiser`] | [`PlugAndPlay`] |
 //! | no negative values, a range | [`Bounds`] | the problem's bounds | [`PrimalDual`], and others as theirs |
