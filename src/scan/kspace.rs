@@ -1,6 +1,6 @@
 //! An MR scan: samples of k-space, how they encode the image, and what each frame is.
 
-use ndarray::{Array2, Array5};
+use ndarray::{Array2, Array5, Axis};
 use num_complex::Complex32;
 
 use crate::{
@@ -61,10 +61,8 @@ impl KSpace {
     pub fn cartesian(samples: Array5<Complex32>) -> Result<Self> {
         let (frames, _, nz, ny, nx) = samples.dim();
         let mut sampled = vec![false; nz * ny * nx];
-        for coil in samples.rows().into_iter().collect::<Vec<_>>().chunks(nz * ny) {
-            for (line, row) in coil.iter().enumerate() {
-                row.iter().enumerate().for_each(|(x, value)| sampled[line * nx + x] |= *value != Complex32::ZERO);
-            }
+        for coil in samples.axis_iter(Axis(0)).flat_map(|frame| frame.into_outer_iter()) {
+            sampled.iter_mut().zip(coil).for_each(|(sampled, value)| *sampled |= *value != Complex32::ZERO);
         }
         let scan = Self {
             samples,
