@@ -122,19 +122,98 @@ unsafe fn atan<L: Lanes>(ratio: L) -> L {
     }
 }
 
-/// G − ½ at distance `t` from the cell's middle, for a box of half width `b` ≥ NARROWEST; all in cells.
+/// G − ½ at distance `t` from the cell's middle, for a box of half width `spread` ≥ NARROWEST, all in cells, and
+/// `slope` = 1/(4·spread).
 #[inline(always)]
-pub(super) unsafe fn share<L: Lanes>(t: L, b: L) -> L {
+pub(super) unsafe fn share<L: Lanes>(t: L, spread: L, slope: L) -> L {
     unsafe {
         let half = L::splat(0.5);
-        let (wide, narrow) = (b.max(half), b.min(half).max(L::splat(NARROWEST)));
-        let four = narrow.mul(L::splat(4.0));
-        let v = t.abs().min(wide.add(narrow));
-        let over = v.sub(wide.sub(narrow)).max(L::splat(0.0));
-        let numerator = over.neg_mul_add(over, four.mul(v));
-        let inverse = four.mul(wide).mul(L::splat(2.0)).inverse();
-        numerator.mul(inverse).with_sign(t)
+        let v = t.abs().min(spread.add(half));
+        let over = v.sub(spread.sub(half).abs()).max(L::splat(0.0));
+        let height = slope.add(slope).min(L::splat(1.0));
+        over.mul(slope).neg_mul_add(over, height.mul(v)).with_sign(t)
     }
+}
+
+/// Where a view of a fan sees the edges of a line of pixels: everything about them that does not depend on the cell, so
+/// that divisions and arcs are done once an edge.
+#[derive(Clone, Debug)]
+pub(super) struct Edges {
+    /// Columns, from the detector's middle.
+    column: Vec<f32>,
+    /// |∂c/∂r| / 2, not below NARROWEST.
+    spread: Vec<f32>,
+    /// 1/(4·spread).
+    slope: Vec<f32>,
+    /// The largest spread of those filled last.
+    pub widest: f32,
+}
+
+impl Edges {
+    /// For `count` edges, between padding of which nothing is to be expected but that it is finite.
+    pub fn new(count: usize) -> Self {
+        let [column, spread, slope] = [0.0, 0.5, 0.5].map(|number| vec![number; count + 2 * PAD]);
+        Self { column, spread, slope, widest: 0.5 }
+    }
+
+    /// Fills the edges `range`, of which number i lies at (a, r) = `origin` + i·`step`, and up to a register more.
+    #[inline(always)]
+    pub unsafe fn fill<L: Lanes, const CURVED: bool>(
+        &mut self,
+        table: &Table<L>,
+        range: std::ops::Range<usize>,
+        origin: [f32; 2],
+        step: [f32; 2],
+    ) {
+        unsafe {
+            let mut widest = L::splat(0.0);
+            for index in range.step_by(L::N) {
+                let number = L::count().add(L::splat(index as f32));
+                let a = number.mul_add(L::splat(step[0]), L::splat(origin[0]));
+                let r = number.mul_add(L::splat(step[1]), L::splat(origin[1]));
+                let (column, spread) = table.column::<CURVED>(a, r);
+                let spread = spread.max(L::splat(NARROWEST));
+                widest = widest.max(spread);
+                column.store(self.column[PAD + index..][..L::N].as_mut_ptr());
+                spread.store(self.spread[PAD + index..][..L::N].as_mut_ptr());
+                spread.mul(L::splat(4.0)).inverse().store(self.slope[PAD + index..][..L::N].as_mut_ptr());
+            }
+            let mut numbers = [0.0; 16];
+            widest.store(numbers.as_mut_ptr());
+            self.widest = numbers[..L::N].iter().fold(0.0, |most, number| greater(most, *number));
+        }
+    }
+
+    /// The numbers 0: column, spread, slope.
+    #[inline(always)]
+    pub fn pointers(&self) -> [*const f32; 3] {
+        [&self.column, &self.spread, &self.slope].map(|numbers| numbers[PAD..].as_ptr())
+    }
+
+    /// A register of edges: column, spread, slope.
+    #[inline(always)]
+    pub unsafe fn load<L: Lanes>(&self, start: usize) -> (L, L, L) {
+        let [column, spread, slope] = self.pointers();
+        unsafe { (L::load(column.add(start)), L::load(spread.add(start)), L::load(slope.add(start))) }
+    }
+
+    /// The column of one edge.
+    #[inline(always)]
+    pub fn at(&self, index: usize) -> f32 {
+        self.column[PAD + index]
+    }
+}
+
+/// The lesser of two numbers in one instruction, since NaN may give either.
+#[inline(always)]
+pub(super) fn lesser(a: f32, b: f32) -> f32 {
+    if a < b { a } else { b }
+}
+
+/// The greater, likewise.
+#[inline(always)]
+pub(super) fn greater(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
 }
 
 /// The same for one view's parallel rays, whose boxes of half widths `p` and `q` never change: distances are scaled so

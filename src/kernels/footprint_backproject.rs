@@ -5,7 +5,7 @@
 use rayon::prelude::*;
 
 use super::{
-    footprint::{Comb, MATRIX, NARROWEST, PAD, Table, Trapezoid, share},
+    footprint::{Comb, Edges, MATRIX, NARROWEST, PAD, SLACK, Table, Trapezoid, greater, lesser, share},
     lanes::{self, Lanes, Loop},
     part::Part,
 };
@@ -22,6 +22,9 @@ pub struct FootprintBackproject {
     pub curved: u32,
 }
 
+/// Lines of the image of one task.
+const BAND: usize = 8;
+
 impl FootprintBackproject {
     /// The same as `on_cpu` with a chosen SIMD level.
     ///
@@ -36,22 +39,24 @@ impl FootprintBackproject {
         let weighted = self.weighted(&lines[..part.filtered_lines as usize * columns], matrices);
         let stride = columns + 2 * PAD;
         let image = &mut image[..part.image_lines as usize * nx];
-        image.par_chunks_mut(nx).enumerate().for_each(|(index, pixels)| {
-            let (z, y) = ((part.image_first as usize + index) / ny, (part.image_first as usize + index) % ny);
-            let views = part.views_of(z);
-            let seen = views.map(|view| View {
-                table: Table::read(&matrices[view - part.first_view as usize]),
-                line: &weighted[(view * part.rows as usize + z - part.filtered_first as usize) * stride..][..stride],
-            });
-            let task = Pixels {
-                views: seen.collect(),
-                curved: self.curved == 1,
-                columns,
-                middle: [(nx as f64 - 1.0) / 2.0, (ny as f64 - 1.0) / 2.0],
-                y,
-                pixels,
-            };
-            lanes::run(simd, task);
+        image.par_chunks_mut(nx * BAND).enumerate().for_each(|(band, pixels)| {
+            let first = part.image_first as usize + band * BAND;
+            // A band may end one slice and begin the next.
+            let mut pixels = pixels;
+            let mut line = first;
+            while !pixels.is_empty() {
+                let (z, y) = (line / ny, line % ny);
+                let (own, others) = pixels.split_at_mut(pixels.len().min((ny - y) * nx));
+                line += own.len() / nx;
+                pixels = others;
+                let seen = part.views_of(z).map(|view| View {
+                    table: Table::read(&matrices[view - part.first_view as usize]),
+                    line: &weighted[(view * part.rows as usize + z - part.filtered_first as usize) * stride..][..stride],
+                });
+                let (parallel, fan) = seen.partition(|view| view.table.parallel());
+                let middle = [(nx as f64 - 1.0) / 2.0, (ny as f64 - 1.0) / 2.0];
+                lanes::run(simd, Band { parallel, fan, curved: self.curved == 1, columns, middle, nx, y, pixels: own });
+            }
         });
     }
 
@@ -85,38 +90,33 @@ struct View<'a> {
     line: &'a [f32],
 }
 
-/// One line of the image, and what it sees.
-struct Pixels<'a> {
-    views: Vec<View<'a>>,
+/// Lines of one slice, and what they see.
+struct Band<'a> {
+    parallel: Vec<View<'a>>,
+    fan: Vec<View<'a>>,
     curved: bool,
     columns: usize,
     /// Of the slice: x, y.
     middle: [f64; 2],
+    nx: usize,
+    /// Of the first line.
     y: usize,
     pixels: &'a mut [f32],
 }
 
-impl Loop for Pixels<'_> {
+impl Loop for Band<'_> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<L: Lanes>(self) {
-        let combs: Vec<_> = self.views.iter().map(|view| parallel(&view.table)).collect();
-        for start in (0..self.pixels.len()).step_by(L::N) {
-            unsafe {
-                let mut sum = L::splat(0.0);
-                for (view, comb) in self.views.iter().zip(&combs) {
-                    sum = match (comb, self.curved) {
-                        (Some((comb, amplitude)), _) => {
-                            self.parallel::<L>(view, comb, start).mul_add(L::splat(*amplitude), sum)
-                        }
-                        (None, false) => sum.add(self.fan::<L, false>(view, start)),
-                        (None, true) => sum.add(self.fan::<L, true>(view, start)),
-                    };
-                }
-                let mut sums = [0.0; 16];
-                sum.store(sums.as_mut_ptr());
-                self.pixels[start..].iter_mut().zip(&sums[..L::N]).for_each(|(pixel, sum)| *pixel += sum);
+    unsafe fn run<L: Lanes>(mut self) {
+        unsafe {
+            if !self.parallel.is_empty() {
+                self.parallel::<L>();
+            }
+            if self.curved {
+                self.fan::<L, true>();
+            } else {
+                self.fan::<L, false>();
             }
         }
     }
@@ -132,68 +132,141 @@ fn parallel(table: &Table<f32>) -> Option<(Comb, f32)> {
     })
 }
 
-impl Pixels<'_> {
+impl Band<'_> {
+    /// A register of pixels sees all parallel views.
     #[inline(always)]
-    unsafe fn parallel<L: Lanes>(&self, view: &View, comb: &Comb, start: usize) -> L {
-        let [n0, na, nr] = view.table.n.map(f64::from);
-        let (nx, ny) = if view.table.transposed { (nr, na) } else { (na, nr) };
-        let (x, y) = (start as f64 - self.middle[0], self.y as f64 - self.middle[1]);
-        let position = n0 + nx * x + ny * y + (self.columns as f64 - 1.0) / 2.0;
-        unsafe {
-            let cells = view.line.as_ptr().add(PAD);
-            match (comb.near::<L>(), comb.taps) {
-                (true, 2) => comb.sums::<L, 2, false>(cells, self.columns, position),
-                (true, 3) => comb.sums::<L, 3, false>(cells, self.columns, position),
-                (true, _) => comb.sums::<L, 0, false>(cells, self.columns, position),
-                _ => comb.sums::<L, 0, true>(cells, self.columns, position),
+    unsafe fn parallel<L: Lanes>(&mut self) {
+        let combs: Vec<_> = self.parallel.iter().filter_map(|view| parallel(&view.table)).collect();
+        for (index, pixels) in self.pixels.chunks_exact_mut(self.nx).enumerate() {
+            let y = (self.y + index) as f64 - self.middle[1];
+            for start in (0..self.nx).step_by(L::N) {
+                let x = start as f64 - self.middle[0];
+                unsafe {
+                    let mut sum = L::splat(0.0);
+                    for (view, (comb, amplitude)) in self.parallel.iter().zip(&combs) {
+                        let [n0, na, nr] = view.table.n.map(f64::from);
+                        let (nx, ny) = if view.table.transposed { (nr, na) } else { (na, nr) };
+                        let position = n0 + nx * x + ny * y + (self.columns as f64 - 1.0) / 2.0;
+                        let cells = view.line.as_ptr().add(PAD);
+                        let sums = match (comb.near::<L>(), comb.taps) {
+                            (true, 2) => comb.sums::<L, 2, false>(cells, self.columns, position),
+                            (true, 3) => comb.sums::<L, 3, false>(cells, self.columns, position),
+                            (true, _) => comb.sums::<L, 0, false>(cells, self.columns, position),
+                            _ => comb.sums::<L, 0, true>(cells, self.columns, position),
+                        };
+                        sum = sums.mul_add(L::splat(*amplitude), sum);
+                    }
+                    add(sum, &mut pixels[start..]);
+                }
             }
         }
     }
 
+    /// A view of a fan is seen by all lines, one after the other: a line's edges are found once.
     #[inline(always)]
-    unsafe fn fan<L: Lanes, const CURVED: bool>(&self, view: &View, start: usize) -> L {
-        unsafe {
-            let table = view.table.splat::<L>();
-            let x = L::count().add(L::splat((start as f64 - self.middle[0]) as f32));
-            let y = L::splat((self.y as f64 - self.middle[1]) as f32);
-            let half = L::splat(0.5);
-            let [(c0, b0), (c1, b1)] = if table.transposed {
-                [table.column::<CURVED>(y.sub(half), x), table.column::<CURVED>(y.add(half), x)]
-            } else {
-                [table.column::<CURVED>(x.sub(half), y), table.column::<CURVED>(x.add(half), y)]
-            };
-            let middle = L::splat((self.columns as f32 - 1.0) / 2.0);
-            let low = c0.sub(b0).min(c1.sub(b1)).sub(half).add(middle);
-            let high = c0.add(b0).max(c1.add(b1)).add(half).add(middle);
-            // From the first cell that is touched.
-            let first = low.floor();
-            let [mut firsts, mut highs] = [[0.0_f32; 16]; 2];
-            first.store(firsts.as_mut_ptr());
-            high.store(highs.as_mut_ptr());
-            let base = firsts[..L::N].iter().fold(f32::INFINITY, |least, first| least.min(*first));
-            let last = highs[..L::N].iter().fold(f32::NEG_INFINITY, |most, high| most.max(*high));
-            if last < 0.0 || base > self.columns as f32 - 1.0 || !(last - base).is_finite() {
-                return L::splat(0.0);
+    unsafe fn fan<L: Lanes, const CURVED: bool>(&mut self) {
+        let [mut before, mut after] = [0, 1].map(|_| Edges::new(self.nx + 1));
+        for view in &self.fan {
+            let table = unsafe { view.table.splat::<L>() };
+            for (index, pixels) in self.pixels.chunks_exact_mut(self.nx).enumerate() {
+                let (x, y) = (-self.middle[0] as f32, ((self.y + index) as f64 - self.middle[1]) as f32);
+                unsafe {
+                    if view.table.transposed {
+                        // Edges above and below; what was below the line before is above this one.
+                        if index == 0 {
+                            before.fill::<L, CURVED>(&table, 0..self.nx, [y - 0.5, x], [0.0, 1.0]);
+                        } else {
+                            std::mem::swap(&mut before, &mut after);
+                        }
+                        after.fill::<L, CURVED>(&table, 0..self.nx, [y + 0.5, x], [0.0, 1.0]);
+                        gather::<L>(view, self.columns, [(&before, 0), (&after, 0)], pixels);
+                    } else {
+                        let count = self.nx.next_multiple_of(L::N) + 1;
+                        before.fill::<L, CURVED>(&table, 0..count, [x - 0.5, y], [1.0, 0.0]);
+                        gather::<L>(view, self.columns, [(&before, 0), (&before, 1)], pixels);
+                    }
+                }
             }
-            let spans = highs.iter().zip(&firsts).take(L::N).map(|(high, first)| high - first);
-            let taps = spans.fold(0.0, f32::max) as usize + 1;
-            let near = last - base + 2.0 < 2.0 * L::N as f32 && base >= -(PAD as f32);
-            let cells = view.line.as_ptr().add(PAD);
-            let mut sum = L::splat(0.0);
-            for tap in 0..taps {
-                let cell = first.add(L::splat(tap as f32));
-                let centre = cell.sub(middle);
-                let weight = share(c1.sub(centre), b1).sub(share(c0.sub(centre), b0)).abs();
-                let value = if near {
-                    L::pick(cells.offset(base as isize).add(tap), first.sub(L::splat(base)))
-                } else {
-                    L::pick_far(cells, cell.max(L::splat(-1.0)).min(L::splat(self.columns as f32)))
-                };
-                sum = weight.mul_add(value, sum);
-            }
-            sum
         }
     }
+}
+
+/// A line of pixels takes what it sees of a fan's view; the edges of pixel i are number i of the two lists, from the
+/// offsets on.
+#[inline(always)]
+unsafe fn gather<L: Lanes>(view: &View, columns: usize, edges: [(&Edges, usize); 2], pixels: &mut [f32]) {
+    let middle = (columns as f32 - 1.0) / 2.0;
+    let [(one, _), (other, _)] = edges;
+    let shift = [edges[0].1, edges[1].1];
+    let spread = greater(one.widest, other.widest) + SLACK;
+    for start in (0..pixels.len()).step_by(L::N) {
+        let last = start + L::N - 1;
+        let (a0, b0) = (one.at(start + shift[0]), other.at(start + shift[1]));
+        let (a1, b1) = (one.at(last + shift[0]), other.at(last + shift[1]));
+        let width = greater((a0 - b0).abs(), (a1 - b1).abs());
+        let low = lesser(lesser(a0, b0), lesser(a1, b1)) - spread - 0.5 + middle;
+        let high = greater(greater(a0, b0), greater(a1, b1)) + spread + 0.5 + middle;
+        let taps = (width + 2.0 * spread + 1.0).ceil();
+        if !(high >= 0.0 && low < columns as f32 && high - low < 1e6) {
+            continue;
+        }
+        let (base, taps) = (low.floor(), taps as usize);
+        let near = high - base + 1.0 < 2.0 * L::N as f32 && base >= -(PAD as f32) && taps <= PAD / 4;
+        unsafe {
+            let sum = match (near, taps) {
+                (true, 2) => weigh::<L, 2, false>(view, columns, edges, start, (base, taps)),
+                (true, 3) => weigh::<L, 3, false>(view, columns, edges, start, (base, taps)),
+                (true, _) => weigh::<L, 0, false>(view, columns, edges, start, (base, taps)),
+                _ => weigh::<L, 0, true>(view, columns, edges, start, (base, taps)),
+            };
+            add(sum, &mut pixels[start..]);
+        }
+    }
+}
+
+/// What a register of pixels from `start` on sees, of cells from `base` on, `taps` a pixel (`TAPS`, if that is not 0).
+#[inline(always)]
+unsafe fn weigh<L: Lanes, const TAPS: usize, const FAR: bool>(
+    view: &View,
+    columns: usize,
+    edges: [(&Edges, usize); 2],
+    start: usize,
+    (base, taps): (f32, usize),
+) -> L {
+    unsafe {
+        let [(c0, b0, s0), (c1, b1, s1)] = [edges[0].0.load::<L>(start + edges[0].1), edges[1].0.load(start + edges[1].1)];
+        let middle = (columns as f32 - 1.0) / 2.0;
+        // The first cell whose far edge is reached.
+        let first = c0.sub(b0).min(c1.sub(b1)).add(L::splat(middle - 0.5)).floor().add(L::splat(1.0));
+        let index = first.sub(L::splat(base));
+        let cells = view.line.as_ptr().add(PAD);
+        let mut centre = first.sub(L::splat(middle));
+        let mut sum = L::splat(0.0);
+        for tap in 0..if TAPS == 0 { taps } else { TAPS } {
+            let weight = share(c1.sub(centre), b1, s1).sub(share(c0.sub(centre), b0, s0)).abs();
+            let value = if FAR {
+                let cell = first.add(L::splat(tap as f32));
+                L::pick_far(cells, cell.max(L::splat(-1.0)).min(L::splat(columns as f32)))
+            } else {
+                L::pick(cells.offset(base as isize).add(tap), index)
+            };
+            sum = weight.mul_add(value, sum);
+            centre = centre.add(L::splat(1.0));
+        }
+        sum
+    }
+}
+
+/// Adds a register to the pixels, as many as there are.
+#[inline(always)]
+unsafe fn add<L: Lanes>(sum: L, pixels: &mut [f32]) {
+    if pixels.len() >= L::N {
+        unsafe { L::load(pixels.as_ptr()).add(sum).store(pixels.as_mut_ptr()) };
+        return;
+    }
+    let mut sums = [0.0; 16];
+    unsafe { sum.store(sums.as_mut_ptr()) };
+    pixels.iter_mut().zip(sums).for_each(|(pixel, sum)| *pixel += sum);
 }
 
 impl Kernel for FootprintBackproject {

@@ -2,12 +2,12 @@
 //!
 //! On the CPU a register of neighbouring cells walks down the slice. What they see of a line of the slice fits into two
 //! registers, from which it is picked by permutes; slices whose rays march along x are transposed first. Parallel rays
-//! have one trapezoid a view, fans one for every edge.
+//! have one trapezoid a view, fans one for every edge: they go line by line, all cells along an edge's trapezoid at once.
 
 use rayon::prelude::*;
 
 use super::{
-    footprint::{Comb, MATRIX, NARROWEST, PAD, SLACK, Table, Trapezoid, share},
+    footprint::{Comb, Edges, MATRIX, NARROWEST, PAD, SLACK, Table, Trapezoid, greater, lesser, share},
     lanes::{self, Lanes, Loop},
     part::Part,
 };
@@ -26,6 +26,8 @@ pub struct FootprintProject {
 
 /// Cells of one task.
 const BLOCK: usize = 128;
+/// The same of fans, which find edges once a task.
+const FAN_BLOCK: usize = 512;
 
 impl FootprintProject {
     /// The same as `on_cpu` with a chosen SIMD level.
@@ -53,9 +55,10 @@ impl FootprintProject {
                 }
                 let table = table(view);
                 let Some(slice) = (if table.transposed { &lying } else { &upright }) else { return };
-                line.par_chunks_mut(BLOCK).enumerate().for_each(|(block, cells)| {
+                let size = if table.parallel() { BLOCK } else { FAN_BLOCK };
+                line.par_chunks_mut(size).enumerate().for_each(|(block, cells)| {
                     let middle = (columns as f32 - 1.0) / 2.0;
-                    let first = (block * BLOCK) as f32 - middle;
+                    let first = (block * size) as f32 - middle;
                     lanes::run(simd, Cells { table, curved: self.curved == 1, slice, first, cells });
                 });
             });
@@ -128,22 +131,12 @@ impl Loop for Cells<'_> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<L: Lanes>(mut self) {
+    unsafe fn run<L: Lanes>(self) {
         unsafe {
-            for start in (0..self.cells.len()).step_by(L::N) {
-                let mut sums = [0.0; 16];
-                let column = self.first + start as f32;
-                let vector: L = match (self.table.parallel(), self.curved) {
-                    (true, _) => self.parallel(column),
-                    (false, false) => self.fan::<L, false>(column),
-                    (false, true) => self.fan::<L, true>(column),
-                };
-                vector.store(sums.as_mut_ptr());
-                let cells = self.cells.len().min(start + L::N) - start;
-                for (index, sum) in sums[..cells].iter().enumerate() {
-                    let length = self.table.length(self.curved, column + index as f32);
-                    self.cells[start + index] += sum * length;
-                }
+            match (self.table.parallel(), self.curved) {
+                (true, _) => self.parallel::<L>(),
+                (false, false) => self.fan::<L, false>(),
+                (false, true) => self.fan::<L, true>(),
             }
         }
     }
@@ -151,19 +144,33 @@ impl Loop for Cells<'_> {
 
 impl Cells<'_> {
     #[inline(always)]
-    unsafe fn parallel<L: Lanes>(&mut self, column: f32) -> L {
+    unsafe fn parallel<L: Lanes>(mut self) {
         let [_, na, nr] = self.table.n.map(f64::from);
         let spread = (0.5 * nr.abs()).max(f64::from(NARROWEST));
         let radius = (0.5 + 0.5 * na.abs() + spread) / na.abs();
         let comb = Comb::new(Trapezoid::new(0.5, spread), na.abs(), radius, 1.0 / na);
-        unsafe {
-            match (comb.near::<L>(), comb.taps) {
-                (true, 2) => self.march::<L, 2, false>(&comb, column),
-                (true, 3) => self.march::<L, 3, false>(&comb, column),
-                (true, 4) => self.march::<L, 4, false>(&comb, column),
-                (true, _) => self.march::<L, 0, false>(&comb, column),
-                _ => self.march::<L, 0, true>(&comb, column),
+        for start in (0..self.cells.len()).step_by(L::N) {
+            let column = self.first + start as f32;
+            unsafe {
+                let sums = match (comb.near::<L>(), comb.taps) {
+                    (true, 2) => self.march::<L, 2, false>(&comb, column),
+                    (true, 3) => self.march::<L, 3, false>(&comb, column),
+                    (true, 4) => self.march::<L, 4, false>(&comb, column),
+                    (true, _) => self.march::<L, 0, false>(&comb, column),
+                    _ => self.march::<L, 0, true>(&comb, column),
+                };
+                self.add(start, sums);
             }
+        }
+    }
+
+    /// Adds a register's sums, times the lengths of the rays, to the cells from `start` on.
+    #[inline(always)]
+    unsafe fn add<L: Lanes>(&mut self, start: usize, sums: L) {
+        let mut numbers = [0.0; 16];
+        unsafe { sums.store(numbers.as_mut_ptr()) };
+        for (index, (cell, sum)) in self.cells[start..].iter_mut().zip(&numbers[..L::N]).enumerate() {
+            *cell += sum * self.table.length(self.curved, self.first + (start + index) as f32);
         }
     }
 
@@ -191,81 +198,147 @@ impl Cells<'_> {
     }
 
     #[inline(always)]
-    unsafe fn fan<L: Lanes, const CURVED: bool>(&mut self, column: f32) -> L {
+    unsafe fn fan<L: Lanes, const CURVED: bool>(mut self) {
         unsafe {
-            let table = self.table.splat::<L>();
+            let (table, cells) = (self.table.splat::<L>(), self.cells.len());
             let [middle, along] = self.slice.middle().map(|middle| middle as f32);
-            let rays: [[L; 2]; 2] = self.edges::<L, CURVED>(column);
-            let half = L::splat(0.5);
-            let columns = L::count().add(L::splat(column));
-            let lean = rays[0][1].abs().max(rays[1][1].abs()).mul_add(half, L::splat(0.5 + SLACK));
-            let mut sum = L::splat(0.0);
+            let starts = (0..cells).step_by(L::N);
+            let rays: Vec<Rays<L>> =
+                starts.clone().map(|start| Rays::new(&self.table, CURVED, self.first + start as f32)).collect();
+            let mut sums = vec![L::splat(0.0); rays.len()];
+            let mut edges = Edges::new(self.slice.across + 1);
+            let origin = -0.5 - middle;
+            // Whether columns grow along the line.
+            let [one, other] = [0.0, 1.0].map(|a| self.table.splat::<f32>().column::<CURVED>(a, 0.0).0);
+            let sign = L::splat(if other > one { 1.0 } else { -1.0 });
             for line in 0..self.slice.along {
-                let r = L::splat(line as f32 - along);
-                let [one, other] = rays.map(|[p, q]| q.mul_add(r, p));
-                let first = one.min(other).sub(lean).add(L::splat(middle)).floor().add(L::splat(1.0));
-                let end = one.max(other).add(lean).add(L::splat(middle));
-                let [base, last] = extremes(first, end);
-                if last < 0.0 || base > self.slice.across as f32 - 1.0 || !(last - base).is_finite() {
+                let r = line as f32 - along;
+                let [low, high] = [&rays[0], &rays[rays.len() - 1]].map(|rays| rays.seen(r, middle)).into_iter().fold(
+                    [f32::INFINITY, f32::NEG_INFINITY],
+                    |[low, high], [a, b]| [low.min(a), high.max(b)],
+                );
+                let count = self.slice.across as f32;
+                if !(high >= 0.0 && low < count) {
                     continue;
                 }
-                let taps = widest(end.sub(first)) as usize + 1;
-                let near = last - base + taps as f32 + 1.0 < 2.0 * L::N as f32 && base >= -(PAD as f32);
+                let range = low.max(0.0) as usize..(high + 2.0).min(count + 1.0) as usize;
+                edges.fill::<L, CURVED>(&table, range, [origin, r], [1.0, 0.0]);
                 let pixels = self.slice.line(line);
-                let index = first.sub(L::splat(base));
-                let mut before = {
-                    let (c, b) = table.column::<CURVED>(first.sub(L::splat(middle + 0.5)), r);
-                    share(c.sub(columns), b)
-                };
-                for tap in 0..taps {
-                    let a = first.add(L::splat(tap as f32 + 0.5 - middle));
-                    let (c, b) = table.column::<CURVED>(a, r);
-                    let after = share(c.sub(columns), b);
-                    let value = if near {
-                        L::pick(pixels.offset(base as isize).add(tap), index)
-                    } else {
-                        let inside = first.add(L::splat(tap as f32)).max(L::splat(-1.0));
-                        L::pick_far(pixels, inside.min(L::splat(self.slice.across as f32)))
-                    };
-                    sum = after.sub(before).abs().mul_add(value, sum);
-                    before = after;
+                for (rays, sum) in rays.iter().zip(&mut sums) {
+                    *sum = sum.add(rays.sums(&edges, (pixels, self.slice.across), (r, middle), sign));
                 }
             }
-            sum
+            starts.zip(sums).for_each(|(start, sums)| self.add(start, sums));
         }
     }
+}
 
-    /// Each cell's two edges as rays: a = p + q·r.
+/// A register of neighbouring cells of a fan, their edges as rays a = p + q·r.
+struct Rays<L> {
+    /// Of each cell's two edges.
+    p: [L; 2],
+    q: [L; 2],
+    /// By how much what a cell sees of a line exceeds its rays on each side, pixels; and the most of these.
+    lean: L,
+    most: f32,
+    /// The outermost rays, (p, q), and how far the edges of the first and the last cell lie apart.
+    ends: [[f32; 2]; 2],
+    apart: [[f32; 2]; 2],
+    columns: L,
+}
+
+impl<L: Lanes> Rays<L> {
     #[inline(always)]
-    unsafe fn edges<L: Lanes, const CURVED: bool>(&self, column: f32) -> [[L; 2]; 2] {
-        let mut rays = [[[0.0_f32; 16]; 2]; 2];
-        for lane in 0..L::N {
-            for (side, ray) in rays.iter_mut().enumerate() {
-                let (p, q) = self.table.ray(CURVED, column + lane as f32 + side as f32 - 0.5);
-                (ray[0][lane], ray[1][lane]) = (p as f32, q as f32);
+    unsafe fn new(table: &Table<f32>, curved: bool, column: f32) -> Self {
+        let mut rays = [[0.0_f32; 17]; 2];
+        for edge in 0..=L::N {
+            let (p, q) = table.ray(curved, column + edge as f32 - 0.5);
+            (rays[0][edge], rays[1][edge]) = (p as f32, q as f32);
+        }
+        let [p, q] = rays;
+        let apart = |cell: usize| [p[cell + 1] - p[cell], q[cell + 1] - q[cell]];
+        let steepest = q[..=L::N].iter().fold(0.0_f32, |most, q| most.max(q.abs()));
+        unsafe {
+            let (p0, p1) = (L::load(p.as_ptr()), L::load(p[1..].as_ptr()));
+            let (q0, q1) = (L::load(q.as_ptr()), L::load(q[1..].as_ptr()));
+            Self {
+                lean: q0.abs().max(q1.abs()).mul_add(L::splat(0.5), L::splat(0.5 + SLACK)),
+                most: 0.5 * steepest + 0.5 + 2.0 * SLACK,
+                ends: [[p[0], q[0]], [p[L::N], q[L::N]]],
+                apart: [apart(0), apart(L::N - 1)],
+                p: [p0, p1],
+                q: [q0, q1],
+                columns: L::count().add(L::splat(column)),
             }
         }
-        unsafe { rays.map(|ray| ray.map(|numbers| L::load(numbers.as_ptr()))) }
     }
-}
 
-/// Least number of `low` and largest of `high`; both run one way, so that the ends have them.
-#[inline(always)]
-unsafe fn extremes<L: Lanes>(low: L, high: L) -> [f32; 2] {
-    let [mut lows, mut highs] = [[0.0_f32; 16]; 2];
-    unsafe {
-        low.store(lows.as_mut_ptr());
-        high.store(highs.as_mut_ptr());
+    /// Between which indices the pixels of line `r` lie that any of the cells sees.
+    #[inline(always)]
+    fn seen(&self, r: f32, middle: f32) -> [f32; 2] {
+        let [[p0, q0], [p1, q1]] = self.ends;
+        let (one, other) = (p0 + q0 * r + middle, p1 + q1 * r + middle);
+        [lesser(one, other) - self.most, greater(one, other) + self.most]
     }
-    [lows[0].min(lows[L::N - 1]), highs[0].max(highs[L::N - 1])]
-}
 
-/// The largest number.
-#[inline(always)]
-unsafe fn widest<L: Lanes>(width: L) -> f32 {
-    let mut widths = [0.0_f32; 16];
-    unsafe { width.store(widths.as_mut_ptr()) };
-    widths[..L::N].iter().fold(0.0, |most, width| most.max(*width))
+    /// What the cells see of line `r`, without the rays' lengths; `sign` says whether columns grow along it.
+    #[inline(always)]
+    unsafe fn sums(&self, edges: &Edges, (pixels, count): (*const f32, usize), (r, middle): (f32, f32), sign: L) -> L {
+        let [low, high] = self.seen(r, middle);
+        let [[p0, q0], [p1, q1]] = self.apart;
+        let taps = (greater((p0 + q0 * r).abs(), (p1 + q1 * r).abs()) + 2.0 * self.most).ceil();
+        if !(high >= 0.0 && low < count as f32 && high - low < 1e6 && taps < 1e6) {
+            return unsafe { L::splat(0.0) };
+        }
+        let (base, taps) = (low.floor(), taps as usize);
+        let near = high - base + 1.0 < 2.0 * L::N as f32 && base >= -(PAD as f32) && taps <= PAD / 4;
+        unsafe {
+            match (near, taps) {
+                (true, 3) => self.taps::<3, false>(edges, (pixels, count), (r, middle), (base, taps), sign),
+                (true, 4) => self.taps::<4, false>(edges, (pixels, count), (r, middle), (base, taps), sign),
+                (true, _) => self.taps::<0, false>(edges, (pixels, count), (r, middle), (base, taps), sign),
+                _ => self.taps::<0, true>(edges, (pixels, count), (r, middle), (base, taps), sign),
+            }
+        }
+    }
+
+    /// The same from pixel `base` on, `taps` pixels a cell (`TAPS`, if that is not 0).
+    #[inline(always)]
+    unsafe fn taps<const TAPS: usize, const FAR: bool>(
+        &self,
+        edges: &Edges,
+        (pixels, count): (*const f32, usize),
+        (r, middle): (f32, f32),
+        (base, taps): (f32, usize),
+        sign: L,
+    ) -> L {
+        unsafe {
+            let r = L::splat(r);
+            let (one, other) = (self.q[0].mul_add(r, self.p[0]), self.q[1].mul_add(r, self.p[1]));
+            let first = one.min(other).sub(self.lean).add(L::splat(middle)).floor().add(L::splat(1.0));
+            let index = first.sub(L::splat(base));
+            let [column, spread, slope] = edges.pointers();
+            let pick = |numbers: *const f32, tap: usize| {
+                if FAR {
+                    let inside = first.add(L::splat(tap as f32)).max(L::splat(-1.0));
+                    L::pick_far(numbers, inside.min(L::splat(count as f32)))
+                } else {
+                    L::pick(numbers.offset(base as isize).add(tap), index)
+                }
+            };
+            // The outermost edges lie beyond the trapezoid: ∓½.
+            let mut before = pick(pixels, 0);
+            let mut sum = L::splat(0.0);
+            let ends = before;
+            for tap in 1..if TAPS == 0 { taps } else { TAPS } {
+                let next = pick(pixels, tap);
+                let share = share(pick(column, tap).sub(self.columns), pick(spread, tap), pick(slope, tap));
+                sum = share.mul_add(before.sub(next), sum);
+                before = next;
+            }
+            ends.add(before).mul_add(L::splat(0.5), sum.mul(sign))
+        }
+    }
 }
 
 /// The lines r of 0..count where start + step·r lies in `bounds`.
