@@ -69,6 +69,11 @@ impl Monitor {
         self.finishing.store(true, Ordering::Relaxed);
     }
 
+    /// Whether what is there is only to be finished and written.
+    pub fn is_finishing(&self) -> bool {
+        self.finishing.load(Ordering::Relaxed)
+    }
+
     /// Reports that `done` parts of the current step are done; `Err(Interrupted)` if it is to stop.
     pub fn advance(&self, done: u64) -> Result<()> {
         if let Some(listener) = &self.listener {

@@ -84,7 +84,7 @@ pub fn start(options: &Options, grid: &Grid, device: &Device, usual: Option<Arra
 /// The image with its facts.
 pub fn finished(name: &str, values: Array3<f32>, scan: &Scan, grid: &Grid, notes: Vec<String>) -> Reconstruction {
     let unit = scan.geometry.unit;
-    let provenance = format!("Rushlight {} {name}", env!("CARGO_PKG_VERSION"));
+    let provenance = super::provenance(name);
     let image = Image { values, grid: *grid, unit, quantity: Quantity::Attenuation(unit), provenance };
     Reconstruction { image, notes }
 }

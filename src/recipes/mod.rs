@@ -75,3 +75,8 @@ recipes! {
 fn volume(shape: [usize; 3], values: Vec<f32>) -> Array3<f32> {
     Array3::from_shape_vec(shape, values).expect("the image array has the grid's shape")
 }
+
+/// What made an image.
+fn provenance(name: &str) -> String {
+    format!("Rushlight {} {name}", env!("CARGO_PKG_VERSION"))
+}

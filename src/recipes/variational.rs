@@ -64,7 +64,7 @@ pub(super) fn image(name: &str, options: &Options, values: Array3<f32>, (grid, u
         grid: *grid,
         unit,
         quantity: Quantity::Attenuation(unit),
-        provenance: format!("Rushlight {} {name}", env!("CARGO_PKG_VERSION")),
+        provenance: super::provenance(name),
     }
 }
 

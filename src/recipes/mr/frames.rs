@@ -71,7 +71,7 @@ pub fn assembled(name: &str, scan: &KSpace, frames: &[Array3<Complex32>]) -> Com
         }
         _ => values,
     };
-    let provenance = format!("Rushlight {} {name}", env!("CARGO_PKG_VERSION"));
+    let provenance = crate::recipes::provenance(name);
     ComplexImage { values, grid, unit: scan.unit, provenance }
 }
 

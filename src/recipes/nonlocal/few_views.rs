@@ -1,27 +1,25 @@
-//! A prior of like patches: ½ Σ w (Ax − b)² and a little total variation, in turns with a filter of groups of like 8 × 8
-//! patches (BM3D's first half; Dabov, Foi, Katkovnik & Egiazarian 2007), as plug-and-play prior (Venkatakrishnan, Bouman &
-//! Wohlberg 2013). What recurs in a slice, such as edges of one direction and texture, is kept where total variation alone
-//! would flatten it.
+//! Few views: ½ Σ w (Ax − b)² and a little total variation, in turns with the filter, as plug-and-play prior (Venkatakrishnan,
+//! Bouman & Wohlberg 2013).
 //!
 //! It begins as the recipe `tv`, with 0.7 times its strength λ; then λ is divided by 20 and 72 rounds follow, with a threshold that
 //! falls from round to round, down to a multiple of the noise that the residuals tell. There is no objective that falls:
 //! filter and threshold change from round to round, decisions are hard, and the number of rounds is fixed, not the outcome
 //! of a test of convergence.
 
-use super::{
-    Recipe, Reconstruction,
-    iteration::{Enough, LOOK},
-    noise,
-    options::{Options, Strength},
-    variational::{self, Tuned},
-};
+use super::{GroupFilter, Levels, RADIUS, levels};
 use crate::{
     device::{Array, Device},
     error::Result,
     geometry::{Grid, LengthUnit},
     monitor::Monitor,
-    operators::{GroupFilter, Levels},
     operators::Pixels,
+    recipes::{
+        Reconstruction,
+        iteration::{Enough, LOOK},
+        noise,
+        options::Options,
+        variational::{self, Tuned},
+    },
     regularisers::total_variation,
     scan::Scan,
     solvers::{PlugAndPlay, Progress, Solver, plug_and_play::Denoiser},
@@ -45,36 +43,28 @@ const PULL: f64 = 3.0;
 const THRESHOLD: f64 = 0.42;
 /// The first threshold over the last.
 const FALL: f64 = 8.0;
-/// Pixels that a match may be away, along each axis.
-const RADIUS: usize = 12;
 /// Rounds between two searches for like patches.
 const SEARCH: usize = 2;
 
-/// The recipe.
-#[derive(Clone, Debug, Default)]
-pub struct NonLocal(pub Options);
-
-impl Recipe for NonLocal {
-    fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
-        self.0.strength.check()?;
-        let strength = match self.0.strength {
-            Strength::Auto => Strength::Times(SOFTER),
-            Strength::Times(factor) => Strength::Times(SOFTER * factor),
-            fixed @ Strength::Fixed(_) => fixed,
-        };
-        let options = &Options { strength, ..self.0.clone() };
-        options.iteration.check(&scan.geometry, grid)?;
-        let mut solver = monitor.step("plan", 1, || {
-            let tv = |strength| Ok(vec![total_variation(device, grid.shape, Pixels::Real, strength as f32)]);
-            let filter = GroupFilter::new(device, grid.shape, RADIUS)?;
-            Ok(NonLocalSolver::new(Tuned::new(options, scan, grid, device, 1, tv)?, filter, options.iteration.count))
-        })?;
-        let enough = Enough { change: 0.0, most: solver.prelude + ROUND * solver.rounds };
-        let (values, note) = options.iteration.run(&mut solver, enough, grid.shape, monitor)?;
-        let unit = solver.unit;
-        let notes = vec![solver.remark, note];
-        Ok(Reconstruction { image: variational::image("nonlocal", options, values, (grid, unit)), notes })
-    }
+/// The image.
+pub(super) fn reconstruct(
+    options: &Options,
+    scan: Scan,
+    grid: &Grid,
+    device: &Device,
+    monitor: &Monitor,
+) -> Result<Reconstruction> {
+    let options = &Options { strength: options.strength.scaled(SOFTER), ..options.clone() };
+    let mut solver = monitor.step("plan", 1, || {
+        let tv = |strength| Ok(vec![total_variation(device, grid.shape, Pixels::Real, strength as f32)]);
+        let filter = GroupFilter::new(device, grid.shape, RADIUS)?;
+        Ok(NonLocalSolver::new(Tuned::new(options, scan, grid, device, 1, tv)?, filter, options.iteration.count))
+    })?;
+    let enough = Enough { change: 0.0, most: solver.prelude + ROUND * solver.rounds };
+    let (values, note) = options.iteration.run(&mut solver, enough, grid.shape, monitor)?;
+    let unit = solver.unit;
+    let notes = vec![solver.remark, note];
+    Ok(Reconstruction { image: variational::image("nonlocal", options, values, (grid, unit)), notes })
 }
 
 /// First the one, then the other.
@@ -120,7 +110,7 @@ impl NonLocalSolver {
         inner.problem_mut().terms.iter_mut().for_each(|term| term.strength *= REMAINDER);
         // σ = λ over the factor and g.
         let threshold = THRESHOLD * strength / (noise::factor(geometry.views.len()) * gain * gain);
-        let levels = levels(&inner, threshold)?;
+        let levels = levels(inner.device(), inner.solution(), threshold)?;
         self.remark = format!("{remark}; thresholds {:.2e} to {threshold:.2e}", FALL * threshold);
         let filter = self.filter.take().expect("taken once");
         let weight = (PULL * gain * gain) as f32;
@@ -154,16 +144,6 @@ fn denoiser(mut filter: GroupFilter, levels: Levels, last: f64, rounds: usize) -
     })
 }
 
-/// All but the 1 in 1000 least and largest values are told from each other; patches are flat if noise would be invisible in
-/// them.
-fn levels(solver: &dyn Solver, threshold: f64) -> Result<Levels> {
-    let mut values: Vec<f32> = solver.device().download(solver.solution())?;
-    let last = values.len() - 1;
-    let lowest = *values.select_nth_unstable_by(last / 1000, f32::total_cmp).1;
-    let highest = *values.select_nth_unstable_by(last - last / 1000, f32::total_cmp).1;
-    Ok(Levels { lowest, highest, flat: 0.2 * threshold as f32 })
-}
-
 impl Iterator for NonLocalSolver {
     type Item = Result<Progress>;
 
@@ -188,9 +168,4 @@ impl Solver for NonLocalSolver {
             Stage::Neither => unreachable!("an error ends the iteration"),
         }
     }
-}
-
-/// As asked for.
-pub fn recipe(options: &Options) -> Box<dyn Recipe> {
-    Box::new(NonLocal(options.clone()))
 }

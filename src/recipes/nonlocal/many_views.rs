@@ -1,0 +1,88 @@
+//! Many views: a lightly regularised `pwls` image, and one pass of the filter over it.
+//!
+//! What noise is left in that image depends on where it is and on the penalty, so it is not guessed: the same recipe runs
+//! on the data with as much noise again, drawn with the rays' own variances, and the difference of the two images tells
+//! (pseudo replicas: Robson et al., Magn. Reson. Med. 60, 895, 2008).
+
+use ndarray::{Array3, Zip};
+
+use super::{GroupFilter, RADIUS, levels};
+use crate::{
+    device::{Device, Element},
+    error::Result,
+    geometry::Grid,
+    monitor::Monitor,
+    problem::Bounds,
+    random::Draws,
+    recipes::{
+        Recipe, Reconstruction, classical,
+        options::Options,
+        provenance,
+        pwls::Pwls,
+        volume,
+    },
+    scan::Scan,
+};
+
+/// β over that of the recipe `pwls`: what follows leaves it less to do.
+const SOFTER: f64 = 0.4;
+/// The threshold over the noise that is left. This and the factor above were found by trial on chest slices outside the
+/// benches and on rods in water, at 2·10⁴ photons: 1.5 smooths further (1.5 HU less error) but costs faint edges their sharpness.
+const THRESHOLD: f64 = 1.2;
+/// Of the replica's noise.
+const SEED: u64 = 0;
+
+/// The image.
+pub(super) fn reconstruct(
+    options: &Options,
+    scan: Scan,
+    grid: &Grid,
+    device: &Device,
+    monitor: &Monitor,
+) -> Result<Reconstruction> {
+    let mut filter = GroupFilter::new(device, grid.shape, RADIUS)?;
+    let replica = replica(&scan, options)?;
+    let mut options = Options { strength: options.strength.scaled(SOFTER), ..options.clone() };
+    let Reconstruction { mut image, mut notes } = Pwls(options.clone()).reconstruct(scan, grid, device, monitor)?;
+    image.provenance = provenance("nonlocal");
+    if monitor.is_finishing() {
+        return Ok(Reconstruction { image, notes });
+    }
+    options.iteration.observer = None;
+    let again = Pwls(options.clone()).reconstruct(replica, grid, device, monitor)?.image;
+    let noise = difference(&image.values, &again.values);
+    let threshold = THRESHOLD * noise;
+    notes.push(format!("noise left to the filter {noise:.3e}, by a replica; threshold {threshold:.3e}"));
+    image.values = monitor.step("filter", 1, || {
+        let lines = [grid.shape[0] * grid.shape[1], grid.shape[2]];
+        let noisy = device.upload(&lines, image.values.iter().copied().collect::<Vec<_>>())?;
+        let mut filtered = device.zeros(&lines, Element::F32)?;
+        filter.find(&noisy, levels(device, &noisy, threshold)?)?;
+        filter.apply(&noisy, threshold as f32, &mut filtered)?;
+        let Bounds { lower, upper } = options.bounds;
+        let values: Vec<f32> = device.download(&filtered)?;
+        Ok(volume(grid.shape, values.into_iter().map(|value| value.clamp(lower, upper)).collect()))
+    })?;
+    Ok(Reconstruction { image, notes })
+}
+
+/// The scan with as much noise again.
+fn replica(scan: &Scan, options: &Options) -> Result<Scan> {
+    let weights = classical::trust(scan, options.photons)?.weights;
+    let mut replica = scan.clone();
+    for (index, (value, weight)) in replica.projections.iter_mut().zip(weights).enumerate() {
+        *value += (Draws::new(SEED, [0, 0, index]).normal() / f64::from(weight).sqrt()) as f32;
+    }
+    Ok(replica)
+}
+
+/// The deviation of a second image's noise, where there is matter: √(Σ x d² / Σ x).
+fn difference(image: &Array3<f32>, again: &Array3<f32>) -> f64 {
+    let (mut sum, mut total) = (0.0, f64::MIN_POSITIVE);
+    Zip::from(image).and(again).for_each(|value, other| {
+        let matter = f64::from(value.max(0.0));
+        sum += matter * f64::from(other - value).powi(2);
+        total += matter;
+    });
+    (sum / total).sqrt()
+}
