@@ -1,7 +1,7 @@
 //! Few views: ½ Σ w (Ax − b)² and a little total variation, in turns with the filter, as plug-and-play prior (Venkatakrishnan,
 //! Bouman & Wohlberg 2013).
 //!
-//! It begins as the recipe `tv`, with 0.7 times its strength λ; then λ is divided by 20 and 72 rounds follow, with a threshold that
+//! It begins as the recipe `tv`, with 0.7 times its strength λ; then λ is divided by 20 and 144 rounds follow, with a threshold that
 //! falls from round to round, down to a multiple of the noise that the residuals tell. There is no objective that falls:
 //! filter and threshold change from round to round, decisions are hard, and the number of rounds is fixed, not the outcome
 //! of a test of convergence.
@@ -29,7 +29,7 @@ use crate::{
 const PRELUDE: usize = 24 * LOOK;
 const ROUND: usize = LOOK / 2;
 /// Rounds.
-const ROUNDS: usize = 72;
+const ROUNDS: usize = 144;
 /// λ over that of the recipe `tv`: what follows leaves it less to do.
 const SOFTER: f64 = 0.7;
 /// Total variation in the rounds, relative to the prelude.
@@ -37,12 +37,12 @@ const REMAINDER: f32 = 0.05;
 /// 1/τ in the rounds, relative to the prelude: the anchor, not λ, now says how far duals have to go.
 const PACE: f64 = 0.4;
 /// μ over g², where g² is the mean diagonal of AᵀWA: how closely the image follows the filtered one.
-const PULL: f64 = 3.0;
+const PULL: f64 = 2.0;
 /// The last threshold over σ/g, the noise of the image's pixels if each were settled by its own rays alone; found by trial on
 /// chest slices, as the other numbers here: 1.4 times as much costs 0.1 dB.
 const THRESHOLD: f64 = 0.42;
 /// The first threshold over the last.
-const FALL: f64 = 8.0;
+const FALL: f64 = 16.0;
 /// Rounds between two searches for like patches.
 const SEARCH: usize = 2;
 
