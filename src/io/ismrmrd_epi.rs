@@ -75,8 +75,10 @@ impl ReadOut {
         let total = self.ramp_up + self.flat_top + self.ramp_down;
         let delay = self.delay.unwrap_or((total - dwell * count as f64) / 2.0);
         let times = [self.ramp_up, self.flat_top, self.ramp_down, dwell];
-        let read = self.area(delay + dwell * count as f64) - self.area(delay);
-        if !(times.iter().all(|time| (0.0..1e9).contains(time)) && delay.is_finite() && dwell > 0.0 && read > 0.0) {
+        // The area is of times that can be: a negative one has none.
+        let sound = times.iter().all(|time| (0.0..1e9).contains(time)) && delay.is_finite();
+        let read = if sound { self.area(delay + dwell * count as f64) - self.area(delay) } else { 0.0 };
+        if read <= 0.0 {
             return wrong(format!(
                 "reads nothing: ramps of {} and {} µs, a flat top of {}, samples of {dwell} µs from {delay} µs on",
                 self.ramp_up, self.ramp_down, self.flat_top
