@@ -3,7 +3,7 @@
 use ndarray::{Array3, Array4, Axis};
 use num_complex::Complex32;
 
-use crate::geometry::{Grid, LengthUnit};
+use crate::geometry::{Grid, LengthUnit, add};
 
 /// What an image's values are.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -98,5 +98,20 @@ impl ComplexImage {
             provenance: self.provenance.clone(),
         };
         self.values.axis_iter(Axis(0)).map(frame).collect()
+    }
+
+    /// The middle `shape` (z, y, x) of every frame, where it was: index N/2 becomes index M/2. Extents beyond the image's own
+    /// leave that axis as it is.
+    pub fn middle(mut self, shape: [usize; 3]) -> Self {
+        for (axis, wanted) in shape.into_iter().enumerate() {
+            let extent = self.grid.shape[axis];
+            if wanted < extent {
+                let start = extent / 2 - wanted / 2;
+                self.values = self.values.slice_axis(Axis(axis + 1), (start..start + wanted).into()).to_owned();
+                self.grid.first = add(self.grid.first, start as f64, self.grid.steps[axis]);
+                self.grid.shape[axis] = wanted;
+            }
+        }
+        self
     }
 }

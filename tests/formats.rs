@@ -1,5 +1,7 @@
 //! Files: round trips, files made by other software or byte by byte, and broken ones.
 
+mod fuzz;
+
 use std::{
     f64::consts::PI,
     fs,
@@ -815,7 +817,7 @@ fn every_truncation_is_refused_without_panic() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(fuzz::config(100))]
 
     #[test]
     fn flipped_bytes_never_panic(kind in 0..10_usize, flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {

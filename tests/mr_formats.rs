@@ -1,5 +1,7 @@
 //! MR's files: complex arrays, k-space and images; round trips, files of BART, h5py, SciPy and ismrmrd-python, broken ones.
 
+mod fuzz;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -231,6 +233,7 @@ fn trajectories_are_read_in_both_units_and_written_beside_their_samples() {
         unit: LengthUnit::Cell,
         axes: vec![],
         noise: None,
+        seen: None,
     };
     let written = io::write_kspace(dir.path().join("a.npy"), &scan, &WriteOptions::default()).unwrap();
     assert_eq!(written.paths, [dir.path().join("a-trajectory.npy"), dir.path().join("a.npy")]);
@@ -323,6 +326,7 @@ fn ismrmrd_keeps_trajectories() {
             unit: LengthUnit::Millimetre,
             axes: vec![(FrameAxis::Repetition, 2)],
             noise: None,
+            seen: None,
         };
         let options = WriteOptions { force: true, ..WriteOptions::default() };
         io::write_kspace(dir.path().join("a.h5"), &scan, &options).unwrap();
@@ -831,7 +835,7 @@ fn every_truncation_is_refused_without_panic() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(fuzz::config(100))]
 
     #[test]
     fn flipped_bytes_never_panic(kind in 0..5_usize, flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {

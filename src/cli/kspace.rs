@@ -33,6 +33,9 @@ pub fn understood(file: &Path, axes: Option<&KSpaceLayout>) -> Result<Lines> {
             LengthUnit::Cell => "not known".into(),
         },
     ));
+    if let Some([z, y, x]) = scan.seen {
+        lines.push(("shown", format!("the middle {x} × {y} × {z} (x, y, z): what is around it is phase oversampling")));
+    }
     lines.push(("coils", scan.coils().to_string()));
     lines.push(("frames", frames(&scan)));
     match &scan.encoding {

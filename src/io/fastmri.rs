@@ -12,7 +12,7 @@
 use ndarray::{Array5, Axis, s};
 use num_complex::Complex32;
 
-use super::{hdf5::Store, ismrmrd::Crop, ismrmrd_header::Header, mr::cartesian, place::Place};
+use super::{hdf5::Store, ismrmrd_header::Header, ismrmrd_lines::Crop, mr::cartesian, place::Place};
 use crate::{
     error::Result,
     geometry::{Grid, LengthUnit},
@@ -49,15 +49,14 @@ pub(super) fn read(place: &Place, store: &Store) -> Result<KSpace> {
             samples.slice_mut(s![.., .., .., .., x]).fill(Complex32::ZERO);
         }
     }
-    let (encoded, recon) = (header.encoded, header.recon);
-    let oversampling = (encoded.field_of_view[0] / recon.field_of_view[0]).max(1.0);
+    let [oversampling, ..] = header.oversampling();
     let height = ((rows as f64 / oversampling).round() as usize).clamp(1, rows);
     if oversampling > 1.001 {
         samples = cropped(&samples, height);
     }
     let axes = if slices > 1 { vec![(FrameAxis::Slice, slices)] } else { vec![] };
     let scan = cartesian(samples, axes).map_err(|error| place.error(error))?;
-    let [read_out, phase, thickness] = encoded.field_of_view;
+    let [read_out, phase, thickness] = header.encoded.field_of_view;
     let voxel = [thickness, read_out / rows as f64, phase / columns as f64];
     let grid = Grid::centered([1, height, columns], voxel, [0.0; 3]);
     Ok(KSpace { grid, unit: LengthUnit::Millimetre, ..scan })

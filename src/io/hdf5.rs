@@ -144,12 +144,12 @@ impl<'a> Store<'a> {
         Ok(if self.matlab { values.reversed_axes() } else { values })
     }
 
-    /// Whether the array that is meant is complex; where it has yet to be named, nothing is known of it.
     /// ISMRMRD's or fastMRI's.
     fn has_mr_header(&self) -> bool {
-        self.place.inner.is_none() && (ismrmrd::group(self).is_some() || fastmri::is_one(self))
+        ismrmrd::group(self.place, self).is_some() || self.place.inner.is_none() && fastmri::is_one(self)
     }
 
+    /// Whether the array that is meant is complex; where it has yet to be named, nothing is known of it.
     fn complex(&self) -> bool {
         let path = self.place.inner.clone().or_else(|| self.default_array().ok());
         let kind = path.and_then(|path| self.dataset(&path)?.datatype().ok());
@@ -322,13 +322,10 @@ fn read(place: &Place) -> Result<Values> {
     Store { place: &outer, ..store }.values(&path)
 }
 
-/// k-space that describes itself; a dataset that is named is a bare array.
+/// k-space that describes itself, in the group that is named if one is; a dataset that is named is a bare array.
 fn read_kspace(place: &Place) -> Result<Option<KSpace>> {
-    if place.inner.is_some() {
-        return Ok(None);
-    }
     let store = Store::open(place)?;
-    if fastmri::is_one(&store) {
+    if place.inner.is_none() && fastmri::is_one(&store) {
         return fastmri::read(place, &store).map(Some);
     }
     ismrmrd::read(place, &store)

@@ -5,258 +5,118 @@
 //! /dataset/data    one record an acquisition: head, traj (variable length), data (variable length, coil by coil)
 //! ```
 //!
-//! The first encoding is read. Lines are placed by their counters about the k-space centre that the header states, so
+//! A group of another name is read if there is no `dataset`, or if it is named (`file.h5:/group`). The first encoding with
+//! lines of an image is read. Lines are placed by their counters about the k-space centre that the header states, so
 //! that partial Fourier stays partial; lines that are there several times are averaged; lines for parallel calibration
-//! count as measured; noise scans become [`KSpace::noise`]; navigators, phase corrections, dummies and feedback are left
-//! out. Read-out oversampling is taken away (a crop in image space along x). Points that are 0 in all coils were not
-//! sampled. The image's grid is the encoded matrix along y and z: interpolation to the reconstruction matrix is none of
-//! the data. Slices, contrasts and so on are frames; the grid is that of the first slice.
+//! count as measured; noise scans become [`KSpace::noise`]; navigators, dummies and feedback are left out. Echo-planar
+//! read-outs that sample ramps are [regridded](super::ismrmrd_epi), and phase correction lines take Nyquist's
+//! [ghost](super::ismrmrd_ghost) away. Read-out oversampling is taken away too (a crop in image space along x); phase
+//! oversampling is what [`KSpace::seen`] leaves out. Points that are 0 in all coils were not sampled. The image's grid is the
+//! encoded matrix along y and z: interpolation to the reconstruction matrix is none of the data. Slices, contrasts and so on
+//! are frames; the grid is that of the first slice.
 
-use std::collections::BTreeMap;
-
-use ndarray::{Array2, Array5, s};
+use ndarray::Array2;
 use num_complex::Complex32;
-use rustfft::FftPlanner;
 
 use super::{
     hdf5::Store,
-    ismrmrd_acquisitions::{Acquisition, COUNTERS, NOISE, OTHER, REVERSE, acquisitions},
+    ismrmrd_acquisitions::{Acquisition, CALIBRATION, NOISE, acquisitions},
+    ismrmrd_frames::Frames,
     ismrmrd_header::Header,
-    mr::cartesian,
+    ismrmrd_lines::on_grid,
+    ismrmrd_trajectory::along_trajectory,
     place::Place,
 };
 use crate::{
     error::Result,
-    geometry::{Grid, Mask, Trajectory, add, norm},
-    scan::{Encoding, FrameAxis, KSpace},
+    geometry::{Grid, Mask, add, norm},
+    scan::{Encoding, KSpace},
 };
+
+/// What is read of a measurement.
+pub(super) struct Selected<'a> {
+    pub(super) all: &'a [Acquisition],
+    /// The header's encoding.
+    pub(super) space: usize,
+    /// Acquisitions of the image and their numbers among all; at least one.
+    pub(super) image: Vec<(usize, &'a Acquisition)>,
+}
+
+impl<'a> Selected<'a> {
+    fn of(all: &'a [Acquisition], space: usize) -> Self {
+        let image = all.iter().enumerate().filter(|(_, a)| a.of_image() && a.space == space).collect();
+        Self { all, space, image }
+    }
+
+    /// The first acquisition of the image.
+    pub(super) fn first(&self) -> &'a Acquisition {
+        self.image[0].1
+    }
+}
 
 /// Reads the file if it is one of ISMRMRD's: a group with `xml` and `data`.
 pub(super) fn read(place: &Place, store: &Store) -> Result<Option<KSpace>> {
-    let Some(group) = group(store) else { return Ok(None) };
+    let Some(group) = group(place, store) else { return Ok(None) };
     let text = store.text(&format!("{group}/xml")).ok_or_else(|| place.error(format!("/{group}/xml is not a text")))?;
-    let header = Header::parse(&text).map_err(|what| place.error(what))?;
-    if header.ramps && header.trajectory == "epi" {
-        return Err(place.error(
-            "EPI whose read-outs sample the gradient's ramps (trajectoryDescription with ramp times): regridding is not \
-             supported; regrid it first",
-        ));
-    }
+    let mut headers = Header::encodings(&text).map_err(|what| place.error(what))?;
     let acquisitions = acquisitions(place, store, &format!("{group}/data"))?;
-    let used: Vec<_> =
-        acquisitions.iter().filter(|a| !a.has(NOISE) && a.space == 0 && !OTHER.iter().any(|f| a.has(*f))).collect();
-    let Some(first) = used.first() else { return Err(place.error("holds no acquisition of image data")) };
+    let space = space(&acquisitions, &headers).map_err(|what| place.error(what))?;
+    let header = headers.swap_remove(space).map_err(|what| place.error(what))?;
+    let selected = Selected::of(&acquisitions, space);
+    let used: Vec<_> = selected.image.iter().map(|(_, acquisition)| *acquisition).collect();
+    let first = selected.first();
     let frames = Frames::of(&used);
     let scan = if first.trajectory_dimensions > 0 && !matches!(header.trajectory.as_str(), "cartesian" | "epi") {
         along_trajectory(place, &header, &used, &frames)?
     } else {
-        on_grid(place, &header, &used, &frames)?
+        on_grid(place, &header, &selected, &frames)?
     };
-    let scan =
-        KSpace { noise: noise(&acquisitions), grid: grid(&header, first, scan.grid.shape), unit: header.unit, ..scan };
+    let shape = scan.grid.shape;
+    let scan = KSpace {
+        noise: noise(&acquisitions),
+        grid: grid(&header, first, shape),
+        seen: seen(&header, shape),
+        unit: header.unit,
+        ..scan
+    };
     scan.check().map_err(|error| place.error(error))?;
     Ok(Some(scan))
 }
 
-/// The first group that holds header and acquisitions.
-pub(super) fn group(store: &Store) -> Option<String> {
+/// The group that holds header and acquisitions: the one that is named, else `dataset`, else the first.
+pub(super) fn group(place: &Place, store: &Store) -> Option<String> {
+    let whole = |group: &String| ["xml", "data"].iter().all(|name| store.dataset(&format!("{group}/{name}")).is_some());
+    if let Some(named) = &place.inner {
+        return Some(named.clone()).filter(whole);
+    }
     let mut groups = store.groups();
     groups.sort_by_key(|name| name != "dataset");
-    groups
-        .into_iter()
-        .find(|group| ["xml", "data"].iter().all(|name| store.dataset(&format!("{group}/{name}")).is_some()))
+    groups.into_iter().find(whole)
 }
 
-/// The frames by their counters.
-struct Frames {
-    /// The values of each counter that occur, in the order of [`COUNTERS`].
-    values: [Vec<usize>; 6],
-}
-
-impl Frames {
-    fn of(used: &[&Acquisition]) -> Self {
-        Self {
-            values: std::array::from_fn(|counter| {
-                let mut values: Vec<_> = used.iter().map(|acquisition| acquisition.counters[counter]).collect();
-                values.sort_unstable();
-                values.dedup();
-                values
-            }),
+/// The first encoding with lines of an image; one with lines of calibration only comes last.
+fn space(
+    acquisitions: &[Acquisition],
+    headers: &[std::result::Result<Header, &'static str>],
+) -> std::result::Result<usize, String> {
+    let image: Vec<_> = acquisitions.iter().filter(|acquisition| acquisition.of_image()).collect();
+    let of_calibration_only = image.iter().all(|acquisition| acquisition.has(CALIBRATION));
+    let counted = image.iter().filter(|acquisition| of_calibration_only || !acquisition.has(CALIBRATION));
+    // One that the header describes, if there is one.
+    let space = counted.map(|acquisition| acquisition.space).min_by_key(|space| (*space >= headers.len(), *space));
+    let space = space.ok_or("holds no acquisition of image data")?;
+    if space < headers.len() {
+        return Ok(space);
+    }
+    let name = |(number, header): (usize, &std::result::Result<Header, &str>)| match header {
+        Ok(Header { trajectory, encoded, .. }) => {
+            let [x, y, z] = encoded.matrix;
+            format!("{number} ({trajectory}, {x} × {y} × {z})")
         }
-    }
-
-    fn count(&self) -> usize {
-        self.values.iter().map(Vec::len).fold(1, usize::saturating_mul)
-    }
-
-    fn index(&self, acquisition: &Acquisition) -> usize {
-        self.values
-            .iter()
-            .zip(acquisition.counters)
-            .fold(0, |index, (values, counter)| index * values.len() + values.binary_search(&counter).unwrap_or(0))
-    }
-
-    fn axes(&self) -> Vec<(FrameAxis, usize)> {
-        let axes = COUNTERS.iter().zip(&self.values).map(|((_, axis), values)| (*axis, values.len()));
-        axes.filter(|(_, count)| *count > 1).collect()
-    }
-}
-
-/// Lines sorted onto the grid.
-fn on_grid(place: &Place, header: &Header, used: &[&Acquisition], frames: &Frames) -> Result<KSpace> {
-    let [nx, ny, nz] = header.encoded.matrix;
-    let coils = used[0].coils;
-    let lines = frames.count().saturating_mul(ny * nz);
-    // The matrix is a claim: an acceleration of thousands is none.
-    if frames.count() > used.len() || lines > used.len().saturating_mul(4096) || nx > 1 << 16 {
-        return Err(place.error(format!(
-            "{} acquisitions for {} frames of {nx} × {ny} × {nz} samples: truncated, or not what its header says",
-            used.len(),
-            frames.count()
-        )));
-    }
-    let oversampling = header.encoded.field_of_view[0] / header.recon.field_of_view[0];
-    let width = if oversampling > 1.001 { ((nx as f64 / oversampling).round() as usize).clamp(1, nx) } else { nx };
-    let mut crop = Crop::new(nx, width);
-    let mut samples = Array5::<Complex32>::zeros((frames.count(), coils, nz, ny, width));
-    let mut times = BTreeMap::<(usize, usize, usize), u16>::new();
-    for (number, acquisition) in used.iter().enumerate() {
-        let [z, y, first] = line_of(header, acquisition).map_err(|what| {
-            place.error(format!("image acquisition {number}: {what}, outside the k-space of the header"))
-        })?;
-        let frame = frames.index(acquisition);
-        let seen = times.entry((frame, z, y)).or_default();
-        *seen = seen.saturating_add(1);
-        let kept = acquisition.kept();
-        for (coil, row) in acquisition.data.chunks_exact(acquisition.samples.max(1)).enumerate() {
-            let mut line = vec![Complex32::ZERO; nx];
-            line[first..first + kept.len()].copy_from_slice(&row[kept.clone()]);
-            if acquisition.has(REVERSE) {
-                // Sample i of the line lies at −k, so that zero frequency stays where it is.
-                line.reverse();
-                line.rotate_right(usize::from(nx.is_multiple_of(2)));
-            }
-            let line = crop.line(line, first, kept.len());
-            let mut target = samples.slice_mut(s![frame, coil, z, y, ..]);
-            target.iter_mut().zip(line).for_each(|(sum, value)| *sum += value);
-        }
-    }
-    for ((frame, z, y), times) in times.into_iter().filter(|(_, times)| *times > 1) {
-        samples.slice_mut(s![frame, .., z, y, ..]).mapv_inplace(|sum| sum / f32::from(times));
-    }
-    cartesian(samples, frames.axes()).map_err(|error| place.error(error))
-}
-
-/// Indices z, y of a line and x of its first sample; or what lies outside.
-fn line_of(header: &Header, acquisition: &Acquisition) -> std::result::Result<[usize; 3], String> {
-    let [nx, ny, nz] = header.encoded.matrix;
-    let step = |axis: usize, extent: usize| {
-        let center = header.center[axis].unwrap_or(extent / 2);
-        let line = (acquisition.steps[axis] + extent / 2).checked_sub(center).filter(|line| *line < extent);
-        line.ok_or_else(|| format!("phase encoding {} of step {}", acquisition.steps[axis], axis + 1))
+        Err(_) => format!("{number} (without a usable encodedSpace)"),
     };
-    let kept = acquisition.kept();
-    // Some writers leave the centre at 0.
-    let middle = if acquisition.center == 0 { acquisition.samples / 2 } else { acquisition.center };
-    let first = (kept.start + nx / 2).checked_sub(middle).filter(|first| first + kept.len() <= nx);
-    let first = first.ok_or_else(|| format!("{} samples with their centre at {middle}", acquisition.samples))?;
-    Ok([step(1, nz)?, step(0, ny)?, first])
-}
-
-/// Takes read-out oversampling away: to image space, crop, and back; orthonormal both ways.
-pub(super) struct Crop {
-    from: usize,
-    to: usize,
-    planner: FftPlanner<f32>,
-}
-
-impl Crop {
-    pub(super) fn new(from: usize, to: usize) -> Self {
-        Self { from, to, planner: FftPlanner::new() }
-    }
-
-    /// The cropped line; points of k-space whose neighbourhood was not measured (`count` samples from `first` were) stay 0.
-    pub(super) fn line(&mut self, mut line: Vec<Complex32>, first: usize, count: usize) -> Vec<Complex32> {
-        let (from, to) = (self.from, self.to);
-        if from == to {
-            return line;
-        }
-        // The centre N/2 to index 0 and back.
-        line.rotate_left(from / 2);
-        self.planner.plan_fft_inverse(from).process(&mut line);
-        line.rotate_right(from / 2);
-        let start = from / 2 - to / 2;
-        let mut cropped = line[start..start + to].to_vec();
-        cropped.rotate_left(to / 2);
-        self.planner.plan_fft_forward(to).process(&mut cropped);
-        cropped.rotate_right(to / 2);
-        let scale = 1.0 / ((from as f32) * (to as f32)).sqrt();
-        let measured = first as f64 - 0.5..(first + count) as f64 - 0.5;
-        for (index, value) in cropped.iter_mut().enumerate() {
-            let at = (index as f64 - (to / 2) as f64) * from as f64 / to as f64 + (from / 2) as f64;
-            *value = if measured.contains(&at) { *value * scale } else { Complex32::ZERO };
-        }
-        cropped
-    }
-}
-
-/// Samples in the order of their acquisition, along the points that these bring with them.
-///
-/// Points within ±½ are cycles per voxel, the usual way; else they are cycles per field of view.
-fn along_trajectory(place: &Place, header: &Header, used: &[&Acquisition], frames: &Frames) -> Result<KSpace> {
-    let [nx, ny, nz] = header.encoded.matrix;
-    let (coils, count) = (used[0].coils, frames.count());
-    let mut by_frame = vec![Vec::new(); count.min(used.len())];
-    for acquisition in used {
-        let frame = by_frame.get_mut(frames.index(acquisition));
-        frame.ok_or_else(|| place.error("frames without an acquisition"))?.push(*acquisition);
-    }
-    let samples_of = |list: &[&Acquisition]| list.iter().map(|acquisition| acquisition.kept().len()).sum::<usize>();
-    let points = by_frame.first().map_or(0, |list| samples_of(list));
-    if by_frame.len() != count || by_frame.iter().any(|list| samples_of(list) != points) {
-        return Err(
-            place.error("frames with different numbers of samples along their trajectories, which cannot be read")
-        );
-    }
-    let mut samples = Array5::zeros((count, coils, 1, 1, points));
-    let mut trajectories = Vec::new();
-    for (frame, list) in by_frame.iter().enumerate() {
-        let mut at = 0;
-        let mut path = Vec::with_capacity(points);
-        for acquisition in list {
-            let (kept, width) = (acquisition.kept(), acquisition.trajectory_dimensions);
-            for (coil, row) in acquisition.data.chunks_exact(acquisition.samples.max(1)).enumerate() {
-                let mut target = samples.slice_mut(s![frame, coil, 0, 0, at..at + kept.len()]);
-                target.iter_mut().zip(&row[kept.clone()]).for_each(|(target, value)| *target = *value);
-            }
-            let point = |i: usize, axis: usize| acquisition.trajectory.get(i * width + axis).filter(|_| axis < width);
-            // In two dimensions, a third number is a weight.
-            let depth = |i: usize| if nz > 1 { point(i, 2) } else { None };
-            let of = |k: Option<&f32>| k.copied().unwrap_or(0.0);
-            path.extend(kept.clone().map(|i| [of(point(i, 0)), of(point(i, 1)), of(depth(i))]));
-            at += kept.len();
-        }
-        trajectories.push(Trajectory { matrix: [nz, ny, nx], points: path });
-    }
-    let far =
-        trajectories.iter().flat_map(|path| path.points.iter().flatten()).fold(0.0_f32, |far, k| far.max(k.abs()));
-    if far <= 0.5005 {
-        let scale = [nx, ny, nz].map(|extent| extent as f32);
-        for point in trajectories.iter_mut().flat_map(|path| path.points.iter_mut()) {
-            point.iter_mut().zip(scale).for_each(|(k, extent)| *k *= extent);
-        }
-    }
-    if trajectories.iter().all(|path| *path == trajectories[0]) {
-        trajectories.truncate(1);
-    }
-    Ok(KSpace {
-        samples,
-        encoding: Encoding::Trajectory(trajectories),
-        grid: Grid::centered([nz, ny, nx], [1.0; 3], [0.0; 3]),
-        unit: header.unit,
-        axes: frames.axes(),
-        noise: None,
-    })
+    let known: Vec<_> = headers.iter().enumerate().map(name).collect();
+    Err(format!("its image data are of encoding {space}, and its header has only: {}", known.join(", ")))
 }
 
 /// `[coil, sample]` of all noise scans.
@@ -280,6 +140,17 @@ fn grid(header: &Header, first: &Acquisition, shape: [usize; 3]) -> Grid {
         grid.first = add(grid.first, -(extent as f64 - 1.0) / 2.0, step);
     }
     grid
+}
+
+/// The voxels that the reconstructed field of view holds, if not all.
+fn seen(header: &Header, shape: [usize; 3]) -> Option<[usize; 3]> {
+    let oversampling = header.oversampling();
+    let seen = std::array::from_fn(|axis| {
+        let (extent, factor) = (header.encoded.matrix[2 - axis], oversampling[2 - axis]);
+        let kept = if factor > 1.001 { ((extent as f64 / factor).round() as usize).max(1) } else { extent };
+        kept.min(shape[axis])
+    });
+    (seen != shape).then_some(seen)
 }
 
 /// The mask of a scan's frame, where there is one.

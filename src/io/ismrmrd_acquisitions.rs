@@ -12,7 +12,10 @@ use crate::{error::Result, scan::FrameAxis};
 
 /// Bits of an acquisition's flags, counted from 1 (ismrmrd.h).
 pub(super) const NOISE: u32 = 19;
+/// For parallel calibration only; lines that are of the image too have another.
+pub(super) const CALIBRATION: u32 = 20;
 pub(super) const REVERSE: u32 = 22;
+pub(super) const PHASE_CORRECTION: u32 = 24;
 /// Navigators, phase correction, feedback, dummies, surface coil correction, phase stabilisation.
 pub(super) const OTHER: [u32; 8] = [23, 24, 26, 27, 28, 29, 30, 31];
 
@@ -26,6 +29,9 @@ pub(super) const COUNTERS: [(&str, FrameAxis); 6] = [
     ("slice", FrameAxis::Slice),
 ];
 
+/// Which of them is the slice.
+const SLICE: usize = 5;
+
 /// One read-out.
 pub(super) struct Acquisition {
     pub(super) flags: u64,
@@ -33,7 +39,10 @@ pub(super) struct Acquisition {
     pub(super) coils: usize,
     pub(super) discard: [usize; 2],
     pub(super) center: usize,
+    /// Number of the header's encoding.
     pub(super) space: usize,
+    /// Time from sample to sample, µs; 0 where it is not known.
+    pub(super) dwell: f64,
     /// First and second phase encoding.
     pub(super) steps: [usize; 2],
     /// In the order of [`COUNTERS`].
@@ -50,6 +59,15 @@ pub(super) struct Acquisition {
 impl Acquisition {
     pub(super) fn has(&self, flag: u32) -> bool {
         self.flags >> (flag - 1) & 1 == 1
+    }
+
+    /// Whether it is a line of the image, or of its calibration.
+    pub(super) fn of_image(&self) -> bool {
+        !self.has(NOISE) && !OTHER.iter().any(|flag| self.has(*flag))
+    }
+
+    pub(super) fn slice(&self) -> usize {
+        self.counters[SLICE]
     }
 
     /// The samples that are meant.
@@ -186,8 +204,14 @@ fn parser(record: &Record) -> Option<Box<dyn Fn(&[u8]) -> (Acquisition, [usize; 
     {
         return None;
     }
-    let names =
-        ["number_of_samples", "active_channels", "center_sample", "encoding_space_ref", "trajectory_dimensions"];
+    let names = [
+        "number_of_samples",
+        "active_channels",
+        "center_sample",
+        "encoding_space_ref",
+        "trajectory_dimensions",
+        "sample_time_us",
+    ];
     let numbers: Vec<Field> = names.into_iter().map(|name| head(name, 0)).collect::<Option<_>>()?;
     let discard = [head("discard_pre", 0)?, head("discard_post", 0)?];
     let steps = [idx("kspace_encode_step_1")?, idx("kspace_encode_step_2")?];
@@ -203,6 +227,7 @@ fn parser(record: &Record) -> Option<Box<dyn Fn(&[u8]) -> (Acquisition, [usize; 
             coils: of(&numbers[1]),
             center: of(&numbers[2]),
             space: of(&numbers[3]),
+            dwell: numbers[5](bytes),
             trajectory_dimensions: of(&numbers[4]),
             discard: [of(&discard[0]), of(&discard[1])],
             steps: [of(&steps[0]), of(&steps[1])],

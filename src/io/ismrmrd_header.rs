@@ -1,6 +1,7 @@
 //! ISMRMRD's XML header (Inati et al., Magn. Reson. Med. 77, 411, 2017; ismrmrd.github.io): matrix, field of view, k-space
 //! centre, trajectory. Only `encoding` and our own unit are looked at; who was measured, when and where is skipped.
 
+use super::ismrmrd_epi::ReadOut;
 use crate::geometry::LengthUnit;
 
 /// Where our own unit is noted.
@@ -14,7 +15,7 @@ pub(super) struct Space {
     pub(super) field_of_view: [f64; 3],
 }
 
-/// The first encoding of a header.
+/// One encoding of a header.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Header {
     pub(super) encoded: Space,
@@ -23,8 +24,8 @@ pub(super) struct Header {
     pub(super) trajectory: String,
     /// Counters of the k-space centre, first and second phase encoding.
     pub(super) center: [Option<usize>; 2],
-    /// Whether a trajectory description says that the read-out samples its ramps.
-    pub(super) ramps: bool,
+    /// The read-out's gradient, where a trajectory description tells of ramps.
+    pub(super) read_out: Option<ReadOut>,
     pub(super) unit: LengthUnit,
 }
 
@@ -107,27 +108,48 @@ fn space(encoding: &str, name: &str) -> Option<Space> {
 }
 
 impl Header {
-    /// Reads the header; the error says what is missing.
+    /// Reads the first encoding; the error says what is missing.
     pub(super) fn parse(xml: &str) -> Result<Self, &'static str> {
+        Self::encodings(xml)?.swap_remove(0)
+    }
+
+    /// Reads every encoding, of which there is at least one; the errors say what is missing.
+    pub(super) fn encodings(xml: &str) -> Result<Vec<Result<Self, &'static str>>, &'static str> {
         let root = at(xml, &["ismrmrdHeader"]).ok_or("its XML header is not ISMRMRD's")?;
-        let encoding = at(root, &["encoding"]).ok_or("its header has no image encoding")?;
+        let own = at(root, &["userParameters", "userParameterString"]).unwrap_or_default();
+        let cells = at(own, &["name"]) == Some(UNIT) && at(own, &["value"]) == Some(LengthUnit::Cell.name());
+        let unit = if cells { LengthUnit::Cell } else { LengthUnit::Millimetre };
+        let all: Vec<_> = elements(root)
+            .into_iter()
+            .filter(|element| element.name == "encoding")
+            .map(|element| Self::encoding(element.inside, unit))
+            .collect();
+        if all.is_empty() { Err("its header has no image encoding") } else { Ok(all) }
+    }
+
+    fn encoding(encoding: &str, unit: LengthUnit) -> Result<Self, &'static str> {
         let encoded = space(encoding, "encodedSpace").ok_or("its header has no usable encodedSpace")?;
         let center = |step: &str| number(encoding, &["encodingLimits", step, "center"]);
         let description = at(encoding, &["trajectoryDescription"]).unwrap_or_default();
-        let ramps = elements(description).iter().any(|parameter| {
-            matches!(at(parameter.inside, &["name"]).map(str::trim), Some("rampUpTime" | "rampDownTime"))
-                && number::<f64>(parameter.inside, &["value"]).is_some_and(|time| time > 0.0)
-        });
-        let own = at(root, &["userParameters", "userParameterString"]).unwrap_or_default();
-        let cells = at(own, &["name"]) == Some(UNIT) && at(own, &["value"]) == Some(LengthUnit::Cell.name());
+        let identifier = at(description, &["identifier"]).unwrap_or_default().trim();
+        let parameters = elements(description);
+        let parameter = |name: &str| {
+            let named = |element: &&Element| at(element.inside, &["name"]).is_some_and(|of| of.trim() == name);
+            parameters.iter().filter(named).find_map(|element| number(element.inside, &["value"]))
+        };
         Ok(Self {
             encoded,
             recon: space(encoding, "reconSpace").unwrap_or(encoded),
             trajectory: at(encoding, &["trajectory"]).unwrap_or("cartesian").trim().to_lowercase(),
             center: [center("kspace_encoding_step_1"), center("kspace_encoding_step_2")],
-            ramps,
-            unit: if cells { LengthUnit::Cell } else { LengthUnit::Millimetre },
+            read_out: ReadOut::of(identifier, parameter),
+            unit,
         })
+    }
+
+    /// How many times the encoded field of view is as long as the reconstructed one, along x, y, z; at least 1.
+    pub(super) fn oversampling(&self) -> [f64; 3] {
+        std::array::from_fn(|axis| (self.encoded.field_of_view[axis] / self.recon.field_of_view[axis]).max(1.0))
     }
 
     /// The header as text; `counts` of slices, contrasts and so on, by ISMRMRD's name.

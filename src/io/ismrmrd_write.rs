@@ -193,16 +193,18 @@ fn add_frame(scan: &KSpace, frame: usize, counters: [u16; 6], list: &mut Acquisi
 }
 
 fn assemble(scan: &KSpace, list: Acquisitions) -> std::result::Result<Vec<u8>, Box<dyn std::error::Error>> {
-    let [nz, ny, nx] = scan.matrix();
     let [dz, dy, dx] = scan.grid.voxel();
-    let space = Space { matrix: [nx, ny, nz], field_of_view: [nx as f64 * dx, ny as f64 * dy, nz as f64 * dz] };
+    let space = |[z, y, x]: [usize; 3]| Space {
+        matrix: [x, y, z],
+        field_of_view: [x as f64 * dx, y as f64 * dy, z as f64 * dz],
+    };
     let trajectory = if matches!(scan.encoding, Encoding::Cartesian(_)) { "cartesian" } else { "other" };
     let header = Header {
-        encoded: space,
-        recon: space,
+        encoded: space(scan.matrix()),
+        recon: space(scan.seen.unwrap_or(scan.matrix())),
         trajectory: trajectory.into(),
         center: [None; 2],
-        ramps: false,
+        read_out: None,
         unit: scan.unit,
     };
     // The schema's order.

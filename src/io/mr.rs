@@ -234,7 +234,7 @@ pub fn read_samples(spec: impl AsRef<Path>, trajectory: Trajectory, layout: Opti
     };
     let grid = Grid::centered(trajectory.matrix, [1.0; 3], [0.0; 3]);
     let encoding = Encoding::Trajectory(vec![trajectory]);
-    let scan = KSpace { samples, encoding, grid, unit: LengthUnit::Cell, axes, noise: None };
+    let scan = KSpace { samples, encoding, grid, unit: LengthUnit::Cell, axes, noise: None, seen: None };
     scan.check().map_err(|error| place.error(error))?;
     Ok(scan)
 }

@@ -59,8 +59,15 @@ impl Phantom {
                 (field.along(trajectory)?, Encoding::Trajectory(vec![trajectory.clone()]))
             }
         };
-        let scan =
-            KSpace { samples, encoding, grid: *grid, unit: LengthUnit::Millimetre, axes: Vec::new(), noise: None };
+        let scan = KSpace {
+            samples,
+            encoding,
+            grid: *grid,
+            unit: LengthUnit::Millimetre,
+            axes: Vec::new(),
+            noise: None,
+            seen: None,
+        };
         scan.check()?;
         Ok(scan)
     }

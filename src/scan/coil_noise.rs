@@ -157,6 +157,7 @@ mod tests {
             unit: LengthUnit::Cell,
             axes: vec![],
             noise: None,
+            seen: None,
         }
     }
 

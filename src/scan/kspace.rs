@@ -50,6 +50,9 @@ pub struct KSpace {
     pub axes: Vec<(FrameAxis, usize)>,
     /// Samples without signal, `[coil, sample]`, for whitening.
     pub noise: Option<Array2<Complex32>>,
+    /// Voxels along z, y, x in the middle of the grid that are to be shown; what lies around them was encoded so that nothing
+    /// folds into them (phase oversampling). None: all of the grid.
+    pub seen: Option<[usize; 3]>,
 }
 
 impl KSpace {
@@ -71,6 +74,7 @@ impl KSpace {
             unit: LengthUnit::Cell,
             axes: if frames > 1 { vec![(FrameAxis::Set, frames)] } else { vec![] },
             noise: None,
+            seen: None,
         };
         scan.check()?;
         Ok(scan)
@@ -142,6 +146,11 @@ impl KSpace {
         let counted: usize = self.axes.iter().map(|(_, count)| count).product();
         if counted != frames {
             return wrong(format!("axes {:?} for {frames} frames", self.axes));
+        }
+        if let Some(seen) = self.seen
+            && seen.iter().zip(self.grid.shape).any(|(seen, extent)| !(1..=extent).contains(seen))
+        {
+            return wrong(format!("{seen:?} voxels are to be shown of {:?} (z, y, x)", self.grid.shape));
         }
         match &self.noise {
             Some(noise) if noise.nrows() != coils => {

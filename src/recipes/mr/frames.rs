@@ -50,7 +50,7 @@ pub fn check(options: &MrOptions) -> Result<()> {
     }
 }
 
-/// Frames put together; slices of one voxel along z that were excited one by one lie along z.
+/// Frames put together, and what is to be shown cut out; slices of one voxel along z that were excited one by one lie along z.
 pub fn assembled(name: &str, scan: &KSpace, frames: &[Array3<Complex32>]) -> ComplexImage {
     let views: Vec<_> = frames.iter().map(|frame| frame.view()).collect();
     let values = ndarray::stack(Axis(0), &views).expect("frames of one shape");
@@ -71,8 +71,12 @@ pub fn assembled(name: &str, scan: &KSpace, frames: &[Array3<Complex32>]) -> Com
         }
         _ => values,
     };
-    let provenance = crate::recipes::provenance(name);
-    ComplexImage { values, grid, unit: scan.unit, provenance }
+    let image = ComplexImage { values, grid, unit: scan.unit, provenance: crate::recipes::provenance(name) };
+    match scan.seen {
+        // Slices side by side are more than the one voxel that each has.
+        Some([z, y, x]) => image.middle([if scan.grid.shape[0] == 1 { grid.shape[0] } else { z }, y, x]),
+        None => image,
+    }
 }
 
 /// The iteration's options for complex images, whose observer is shown magnitudes.
