@@ -39,6 +39,7 @@ macro_rules! kernels {
 
 kernels! {
     add_lines::AddLines,
+    average_alike::AverageAlike,
     backproject_fan::BackprojectFan,
     backproject_parallel::BackprojectParallel,
     blend::Blend,
