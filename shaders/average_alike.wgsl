@@ -45,7 +45,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let variance = variances[index];
     let radius = i32(params.radius);
     let reach = i32(params.reach);
-    let width = f32(2 * radius + 1);
+    let width = f32(2 * radius);
     let factor = params.inverse_square / (width * width * max(variance, 1.1754944e-38));
     var sum = 0.0;
     var total = 0.0;
@@ -56,7 +56,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
                 for (var v = -radius; v <= radius; v += 1) {
                     for (var u = -radius; u <= radius; u += 1) {
                         let difference = value(params.middle, y + v, x + u) - value(z, y + dy + v, x + dx + u);
-                        distance += difference * difference;
+                        let share = select(1.0, 0.5, abs(v) == radius) * select(1.0, 0.5, abs(u) == radius);
+                        distance += share * difference * difference;
                     }
                 }
                 let weight = exp(-clamp(distance * factor - 2.0 * params.inverse_square, 0.0, FAR));

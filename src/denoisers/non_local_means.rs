@@ -31,7 +31,7 @@ impl Default for NonLocalMeans {
 }
 
 /// h over σ: found by trial on heads with Rician noise.
-const STRENGTH: f32 = 0.8;
+const STRENGTH: f32 = 0.95;
 
 impl Denoiser for NonLocalMeans {
     fn denoise(&self, device: &Device, noisy: &Noisy) -> Result<Array> {

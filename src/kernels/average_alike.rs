@@ -5,7 +5,7 @@
 //! x[p] = Σ w y[q] / Σ w,  w = exp(−max(D/σ² − 2, 0)/h²),  D = mean over a patch of (y[p + t] − y[q + t])²
 //! ```
 //!
-//! D of patches that are alike is 2σ² by noise alone, which is taken off. On the CPU, one displacement q − p at a time, patches
+//! D of patches that are alike is 2σ² by noise alone, which is taken off; a patch's outermost lines and columns count half. On the CPU, one displacement q − p at a time, patches
 //! are box sums of squared differences (Darbon, Cunha, Chan, Osher & Jensen 2008).
 
 use bytemuck::{Pod, Zeroable};
@@ -35,7 +35,7 @@ pub struct AverageAlike {
     pub slices: u32,
     /// The one to be averaged.
     pub middle: u32,
-    /// Patches have 2·radius + 1 pixels along each axis; a patch lies in one slice.
+    /// Patches have 2·radius + 1 pixels along each axis, radius ≥ 1; a patch lies in one slice.
     pub radius: u32,
     /// Pixels along each axis to the farthest one averaged; every slice of the stack is searched.
     pub reach: u32,
@@ -137,7 +137,7 @@ impl Loop for Average<'_> {
             buffer.clear();
             buffer.resize(lines * sums_width, 0.0);
         }
-        let patch = (2 * radius + 1) as f32;
+        let patch = (2 * radius) as f32;
         for (line, factors) in factors.chunks_exact_mut(sums_width).enumerate() {
             for (factor, variance) in factors.iter_mut().zip(&variances[line * nx..][..nx]) {
                 *factor = kernel.inverse_square / (patch * patch * variance.max(f32::MIN_POSITIVE));
@@ -164,8 +164,9 @@ impl Loop for Average<'_> {
                         for line in 0..lines {
                             let from = squares.as_ptr().add(line * width);
                             for at in (0..nx + 2 * radius).step_by(L::N) {
-                                let mut sum = L::load(from.add(at));
-                                for row in 1..=2 * radius {
+                                let ends = L::load(from.add(at)).add(L::load(from.add(2 * radius * width + at)));
+                                let mut sum = ends.mul(L::splat(0.5));
+                                for row in 1..2 * radius {
                                     sum = sum.add(L::load(from.add(row * width + at)));
                                 }
                                 sum.store(columns.as_mut_ptr().add(at));
@@ -173,9 +174,11 @@ impl Loop for Average<'_> {
                             let at_line = line * sums_width;
                             let other = (first + line + dy + radius) * stride + z * slice + dx + radius;
                             for at in (0..nx).step_by(L::N) {
-                                let mut sum = L::load(columns.as_ptr().add(at));
-                                for column in 1..=2 * radius {
-                                    sum = sum.add(L::load(columns.as_ptr().add(at + column)));
+                                let from = columns.as_ptr().add(at);
+                                let ends = L::load(from).add(L::load(from.add(2 * radius)));
+                                let mut sum = ends.mul(L::splat(0.5));
+                                for column in 1..2 * radius {
+                                    sum = sum.add(L::load(from.add(column)));
                                 }
                                 let factor = L::load(factors.as_ptr().add(at_line + at));
                                 let weight = falling(sum.mul(factor).sub(offset).max(L::splat(0.0)));
@@ -267,9 +270,11 @@ mod tests {
                         let mut distance = 0.0;
                         for (v, u) in (-radius..=radius).flat_map(|v| (-radius..=radius).map(move |u| (v, u))) {
                             // The patch of a mirrored pixel is that of the mirror image.
-                            distance += (value(middle, y + v, x + u) - value(z, y + dy + v, x + dx + u)).powi(2);
+                            let share = |t: isize| if t.abs() == radius { 0.5 } else { 1.0 };
+                            let difference: f64 = value(middle, y + v, x + u) - value(z, y + dy + v, x + dx + u);
+                            distance += share(v) * share(u) * difference.powi(2);
                         }
-                        let mean = distance / ((2 * radius + 1) * (2 * radius + 1)) as f64 / variance;
+                        let mean = distance / (4 * radius * radius) as f64 / variance;
                         let weight = (-(mean - 2.0).max(0.0) * f64::from(kernel.inverse_square)).exp();
                         let other = value(z, y + dy, x + dx);
                         sum += weight * if kernel.rician == 1 { other * other } else { other };
