@@ -33,7 +33,7 @@ pub struct Flags {
     /// The image
     input: PathBuf,
     /// How
-    #[arg(long, value_name = "METHOD", default_value = "nlm", value_parser = denoisers::ALL.to_vec())]
+    #[arg(long, value_name = "METHOD", default_value = "bm3d", value_parser = denoisers::ALL.to_vec())]
     method: String,
     /// Standard deviation of the noise, in the image's unit (of either part, where it is complex or Rician): a number, auto, varying, or
     /// a file with a map of it

@@ -2,6 +2,7 @@
 //! noise of a known standard deviation and gives one with less.
 
 mod noisy;
+mod patch_transform;
 mod rician;
 
 pub use noisy::{Noisy, Sigma};
@@ -87,5 +88,6 @@ macro_rules! denoisers {
 }
 
 denoisers! {
+    "bm3d" => block_matching,
     "nlm" => non_local_means,
 }

@@ -72,6 +72,7 @@ kernels! {
     quotient::Quotient,
     sample_lines::SampleLines,
     shrink_dual::ShrinkDual,
+    shrink_groups::ShrinkGroups,
     soft_threshold::SoftThreshold,
     sum::Sum,
     symmetrised_gradient::SymmetrisedGradient,
