@@ -11,8 +11,9 @@ struct Params {
 @group(0) @binding(2) var<storage, read> weights: array<f32>;
 @group(0) @binding(3) var<storage, read> starts: array<u32>;
 @group(0) @binding(4) var<storage, read> list: array<u32>;
-@group(0) @binding(5) var<storage, read_write> sums: array<f32>;
-@group(0) @binding(6) var<storage, read_write> totals: array<f32>;
+@group(0) @binding(5) var<storage, read> window: array<f32>;
+@group(0) @binding(6) var<storage, read_write> sums: array<f32>;
+@group(0) @binding(7) var<storage, read_write> totals: array<f32>;
 
 const SIZE = 256u;
 const PATCH = 8u;
@@ -40,7 +41,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
             let pixel = (line - row) * PATCH + x - column;
             for (var at = starts[place]; at < end; at += 1u) {
                 let patch_index = list[at];
-                let weight = weights[patch_index / GROUP];
+                let weight = weights[patch_index / GROUP] * window[pixel];
                 sum += weight * patches[patch_index * PIXELS + pixel];
                 total += weight;
             }

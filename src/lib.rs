@@ -49,9 +49,12 @@ pub mod problem;
 
 pub mod calibration;
 pub mod image;
+pub mod noise;
 pub mod regularisers;
 pub mod scan;
 pub mod solvers;
+
+pub mod denoisers;
 
 pub mod io;
 pub mod phantom;

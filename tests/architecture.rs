@@ -7,13 +7,14 @@ use std::{
 };
 
 /// Modules by floor, the ground floor first. A file uses only floors below its own, and its own module.
-const FLOORS: [&[&str]; 9] = [
+const FLOORS: [&[&str]; 10] = [
     &["units", "error", "monitor", "random"],
     &["geometry", "physics", "device"],
     &["kernels"],
     &["operators"],
     &["problem", "functionals"],
-    &["scan", "image", "solvers", "regularisers", "calibration"],
+    &["scan", "image", "solvers", "regularisers", "calibration", "noise"],
+    &["denoisers"],
     &["phantom", "recipes", "scanner", "io", "quality"],
     &["study"],
     &["cli", "main"],

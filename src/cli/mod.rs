@@ -56,6 +56,8 @@ verbs! {
     phantom::Phantom,
     /// Compare an image with the truth: RMSE, NRMSE, PSNR, SSIM
     compare::Compare,
+    /// Take noise off an image
+    denoise::Denoise,
     /// Measure noise (nps), sharpness (ttf) or the detectability of a signal (cho)
     measure::Measure,
     /// Compare methods over doses or view counts, with a report

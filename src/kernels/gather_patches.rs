@@ -1,4 +1,4 @@
-//! Adds up overlapping patches: every pixel gathers from all patches that cover it, times their weights, in the order of
+//! Adds up overlapping patches: every pixel gathers from all patches that cover it, times their weights and a window, in the order of
 //! their places and then of their list, so that nothing is scattered and the sums are the same on any number of threads.
 
 use bytemuck::{Pod, Zeroable};
@@ -11,7 +11,8 @@ const SIZE: usize = 256;
 const PIXELS: usize = PATCH * PATCH;
 
 /// Inputs: patches `[groups, 16, 8, 8]`; weights `[groups]`; `starts`, u32 `[rows · (nx − 7) + 1]`, where the list of the
-/// patches that begin at a place begins; `list`, u32, the patches (16·group + member) sorted by place. Outputs, in place,
+/// patches that begin at a place begins; `list`, u32, the patches (16·group + member) sorted by place; the window, by which
+/// pixels of any patch are weighed `[8, 8]`. Outputs, in place,
 /// `[ny, nx]`: the sums of weighted patches, and of weights. Place = (line − first)·(nx − 7) + column.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -42,6 +43,7 @@ impl Kernel for GatherPatches {
     fn on_cpu(&self, inputs: &[Host], outputs: &mut [HostMut]) {
         let (patches, weights) = (inputs[0].numbers::<f32>(), inputs[1].numbers::<f32>());
         let (starts, list) = (inputs[2].numbers::<u32>(), inputs[3].numbers::<u32>());
+        let window = &inputs[4].numbers::<f32>()[..PIXELS];
         let (nx, first, rows) = (self.nx as usize, self.first as usize, self.rows as usize);
         let places = nx - PATCH + 1;
         let part = first * nx..(first + self.lines()) * nx;
@@ -49,15 +51,16 @@ impl Kernel for GatherPatches {
         let (sums, totals) = (&mut sums.numbers::<f32>()[part.clone()], &mut totals.numbers::<f32>()[part]);
         sums.par_chunks_exact_mut(nx).zip(totals.par_chunks_exact_mut(nx)).enumerate().for_each(|(line, (sums, totals))| {
             for row in line.saturating_sub(PATCH - 1)..(line + 1).min(rows) {
+                let window: &[f32; PATCH] = window[(line - row) * PATCH..][..PATCH].try_into().expect("8 × 8");
                 for column in 0..places {
                     let place = row * places + column;
                     let (sums, totals) = (&mut sums[column..][..PATCH], &mut totals[column..][..PATCH]);
                     for patch in &list[starts[place] as usize..starts[place + 1] as usize] {
                         let weight = weights[*patch as usize / GROUP];
                         let values = &patches[*patch as usize * PIXELS + (line - row) * PATCH..][..PATCH];
-                        for ((sum, total), value) in sums.iter_mut().zip(&mut *totals).zip(values) {
-                            *sum += weight * value;
-                            *total += weight;
+                        for (((sum, total), value), share) in sums.iter_mut().zip(&mut *totals).zip(values).zip(window) {
+                            *sum += weight * share * value;
+                            *total += weight * share;
                         }
                     }
                 }
@@ -79,6 +82,7 @@ impl Kernel for GatherPatches {
             HostArray::noise(&[GROUPS], seed + 1),
             HostArray::new(&[starts.len()], &starts),
             HostArray::new(&[list.len()], &list),
+            HostArray::noise(&[PATCH, PATCH], seed + 4),
         ];
         Example { kernel, inputs, outputs: vec![HostArray::noise(&[16, 21], seed + 2), HostArray::noise(&[16, 21], seed + 3)] }
     }

@@ -39,6 +39,7 @@ macro_rules! kernels {
 
 kernels! {
     add_lines::AddLines,
+    average_alike::AverageAlike,
     backproject_fan::BackprojectFan,
     backproject_parallel::BackprojectParallel,
     blend::Blend,
@@ -71,6 +72,7 @@ kernels! {
     quotient::Quotient,
     sample_lines::SampleLines,
     shrink_dual::ShrinkDual,
+    shrink_groups::ShrinkGroups,
     soft_threshold::SoftThreshold,
     sum::Sum,
     symmetrised_gradient::SymmetrisedGradient,

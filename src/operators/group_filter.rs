@@ -39,6 +39,8 @@ pub struct GroupFilter {
     shape: [usize; 3],
     radius: usize,
     basis: Array,
+    /// All pixels of a patch count alike.
+    window: Array,
     /// One slice, and what its patches add up to: their sum and that of their weights.
     slice: Array,
     sums: Array,
@@ -49,13 +51,13 @@ pub struct GroupFilter {
 
 /// Some groups of a slice.
 #[derive(Debug)]
-struct Chunk {
-    count: usize,
-    members: Array,
+pub(super) struct Chunk {
+    pub(super) count: usize,
+    pub(super) members: Array,
     /// Lines on which their patches begin.
-    rows: Range<usize>,
-    starts: Array,
-    list: Array,
+    pub(super) rows: Range<usize>,
+    pub(super) starts: Array,
+    pub(super) list: Array,
 }
 
 impl GroupFilter {
@@ -83,6 +85,7 @@ impl GroupFilter {
         }
         let zeros = || device.zeros(&[ny, nx], Element::F32);
         let basis = device.upload(&[PATCH * PATCH + GROUP * GROUP], basis())?;
+        let window = device.upload(&[PATCH * PATCH], vec![1.0_f32; PATCH * PATCH])?;
         let groups = (0..nz).map(|_| vec![]).collect();
         let (slice, sums, totals) = (zeros()?, zeros()?, zeros()?);
         Ok(Self {
@@ -90,6 +93,7 @@ impl GroupFilter {
             shape: slices,
             radius: radius.max(PATCH / 2),
             basis,
+            window,
             slice,
             sums,
             totals,
@@ -154,7 +158,7 @@ impl GroupFilter {
                 let inputs = [&self.slice, members, &self.basis].map(|array| &array.slabs()[0]);
                 self.device.run(&kernel, &inputs, &mut [&mut patches.slabs_mut()[0], &mut weights.slabs_mut()[0]]);
                 let kernel = GatherPatches { nx: nx as u32, first: rows.start as u32, rows: rows.len() as u32 };
-                let inputs = [&patches, &weights, starts, list].map(|array| &array.slabs()[0]);
+                let inputs = [&patches, &weights, starts, list, &self.window].map(|array| &array.slabs()[0]);
                 let (sums, totals) = (&mut self.sums.slabs_mut()[0], &mut self.totals.slabs_mut()[0]);
                 self.device.run(&kernel, &inputs, &mut [sums, totals]);
             }
@@ -175,7 +179,7 @@ impl GroupFilter {
 
 impl Chunk {
     /// Sorts the patches by place: the list each pixel gathers from.
-    fn new(device: &Device, members: &[u32], nx: usize) -> Result<Self> {
+    pub(super) fn new(device: &Device, members: &[u32], nx: usize) -> Result<Self> {
         let lines = members.iter().map(|first| *first as usize / nx);
         let rows = lines.clone().min().unwrap_or(0)..lines.max().unwrap_or(0) + 1;
         let places = nx - PATCH + 1;

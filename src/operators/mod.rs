@@ -3,6 +3,7 @@
 pub mod arithmetic;
 pub mod backprojection;
 pub mod coils;
+pub mod collaborative_filter;
 pub mod compose;
 pub mod finite_differences;
 pub mod first_channels;
@@ -19,6 +20,7 @@ pub mod xray;
 
 pub use backprojection::{Backprojection, BackprojectionPlan, Beam};
 pub use coils::Coils;
+pub use collaborative_filter::{CollaborativeFilter, Grouping, Shrinkage};
 pub use compose::{Composed, Normal};
 pub use finite_differences::{FiniteDifferences, SymmetrisedDifferences};
 pub use first_channels::{FirstChannels, WithinFirstChannels};

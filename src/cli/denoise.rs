@@ -1,0 +1,225 @@
+//! `rushlight denoise`: noise taken off an image, complex or real, in any format that holds one.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use ndarray::{Array3, Array4};
+use num_complex::Complex32;
+use rushlight::{
+    Error, Result,
+    denoisers::{self, Model, Noisy, Options, Sigma},
+    device::Device,
+    error::check_finite,
+    image::Part,
+    io,
+    monitor::Monitor,
+    noise,
+};
+use serde_json::{Value, json};
+
+use super::{Global, output::OutputFlags, report::Report};
+
+pub const EXAMPLES: &str = "Examples:
+  rushlight denoise slice.dcm --method bm3d -o quiet.dcm
+  rushlight denoise magnitude.nii --method nlm --noise rician -o quiet.nii
+  rushlight denoise image.npy --method bm3d --sigma 0.05 -o quiet.npy
+  rushlight denoise image.npy --method nlm --sigma map.npy --strength 0.8 -o quiet.npy
+
+--sigma auto measures the noise in the image itself, as white noise; where it varies from place to place, --sigma varying, or
+give a map of its standard deviation, shaped like the image. Slices are taken one by one.";
+
+#[derive(Args, Debug)]
+pub struct Flags {
+    /// The image
+    input: PathBuf,
+    /// How
+    #[arg(long, value_name = "METHOD", default_value = "bm3d", value_parser = denoisers::ALL.to_vec())]
+    method: String,
+    /// Standard deviation of the noise, in the image's unit (of either part, where it is complex or Rician): a number, auto, varying, or
+    /// a file with a map of it
+    #[arg(long, value_name = "SIGMA", default_value = "auto", allow_hyphen_values = true)]
+    sigma: String,
+    /// What the noise is
+    #[arg(long, value_name = "NOISE", default_value = "gaussian", value_parser = Model::ALL.to_vec())]
+    noise: String,
+    /// How much is taken off: a factor on the method's own choice
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, allow_hyphen_values = true)]
+    strength: f64,
+    #[command(flatten)]
+    output: OutputFlags,
+    /// Print what was done as one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is denoised, slice by slice: real values, or real parts and imaginary ones in turn.
+struct Slices {
+    values: Array3<f32>,
+    parts: usize,
+}
+
+pub fn run(flags: Flags, global: &Global) -> Result<()> {
+    flags.output.check_image()?;
+    let options = Options { noise: Model::named(&flags.noise)?, strength: flags.strength };
+    let method = denoisers::named(&flags.method, &options)?;
+    refuse_scans(&flags.input)?;
+    let complex = io::is_complex(&flags.input)?;
+    if complex && options.noise == Model::Rician {
+        return Err(Error::file(
+            &flags.input,
+            "is complex, and noise is Rician in magnitudes only; leave --noise out, or give the magnitude",
+        ));
+    }
+    let (device, monitor) = (global.open()?, global.monitor());
+    let mut notes = Vec::new();
+    let task = Task { flags: &flags, options, device: &device, monitor: &monitor };
+    let (outputs, facts) = if complex {
+        let mut image = monitor.step("read", 1, || io::read_complex_image(&flags.input))?;
+        let (quiet, facts) = task.run(&*method, Slices::of_complex(&image.values), &mut notes)?;
+        quiet.into_complex(&mut image.values);
+        image.provenance = said(&image.provenance, &flags.method);
+        (flags.output.write_complex(&image, Part::Complex, &monitor, &mut notes)?, facts)
+    } else {
+        let mut image = monitor.step("read", 1, || io::read_image(&flags.input))?;
+        let (quiet, facts) = task.run(&*method, Slices { values: image.values, parts: 1 }, &mut notes)?;
+        image.values = quiet.values;
+        image.provenance = said(&image.provenance, &flags.method);
+        (flags.output.write_image(&image, &monitor, &mut notes)?, facts)
+    };
+    Report { verb: "denoise", device: Some(&device), monitor: &monitor, notes: &notes, outputs, facts }
+        .print(flags.json, global)
+}
+
+fn said(provenance: &str, method: &str) -> String {
+    format!("{provenance}; denoised by Rushlight {} {method}", env!("CARGO_PKG_VERSION"))
+}
+
+/// A scan is no image.
+fn refuse_scans(input: &Path) -> Result<()> {
+    if io::has_mr_header(input)? || io::content(input)? == io::Content::Scan {
+        return Err(Error::file(input, "is a scan, and images are denoised; reconstruct it first (rushlight recon)"));
+    }
+    Ok(())
+}
+
+struct Task<'a> {
+    flags: &'a Flags,
+    options: Options,
+    device: &'a Device,
+    monitor: &'a Monitor,
+}
+
+impl Task<'_> {
+    fn run(
+        &self,
+        method: &dyn denoisers::Denoiser,
+        noisy: Slices,
+        notes: &mut Vec<String>,
+    ) -> Result<(Slices, Vec<(&'static str, Value)>)> {
+        let (nz, ny, nx) = noisy.values.dim();
+        if noisy.values.is_empty() {
+            return Err(Error::file(&self.flags.input, "it holds no voxels"));
+        }
+        check_finite("the image", noisy.values.shape(), &noisy.values.iter().copied().collect::<Vec<_>>())?;
+        let Some((sigma, typical)) = self.monitor.step("noise", 1, || self.sigma(&noisy, notes))? else {
+            notes.push("no noise was found: the image is left as it is".into());
+            return Ok((noisy, self.facts(0.0)));
+        };
+        let parts = noisy.parts;
+        let values = self.monitor.step("denoise", 1, || {
+            let values = noisy.values.iter().copied().collect::<Vec<f32>>();
+            let image = self.device.upload(&[nz * ny, nx], values)?;
+            let quiet = method.denoise(self.device, &Noisy::new(&image, [nz, ny, nx], &sigma)?)?;
+            self.device.download::<f32>(&quiet)
+        })?;
+        let values = Array3::from_shape_vec((nz, ny, nx), values).expect("an image of the same shape");
+        Ok((Slices { values, parts }, self.facts(typical)))
+    }
+
+    fn facts(&self, sigma: f64) -> Vec<(&'static str, Value)> {
+        vec![("method", json!(self.flags.method)), ("sigma", json!(sigma)), ("noise", json!(self.flags.noise))]
+    }
+
+    /// What was asked for, and one number for it; none where there is no noise.
+    fn sigma(&self, noisy: &Slices, notes: &mut Vec<String>) -> Result<Option<(Sigma, f64)>> {
+        let view = noisy.values.view();
+        let rician = self.options.noise == Model::Rician;
+        match self.flags.sigma.as_str() {
+            "auto" => {
+                let sigma = if rician { noise::rician_level(&view) } else { noise::level(&view) };
+                if sigma <= 0.0 {
+                    return Ok(None);
+                }
+                notes.push(format!("noise σ {sigma:.4e}, from the finest details of the image"));
+                Ok(Some((Sigma::Flat(sigma as f32), sigma)))
+            }
+            "varying" => {
+                let map = noise::map(&view);
+                self.map(map, noisy, notes)
+            }
+            text => match text.parse::<f64>() {
+                Ok(sigma) if sigma > 0.0 && (sigma as f32).is_finite() && sigma as f32 > 0.0 => {
+                    Ok(Some((Sigma::Flat(sigma as f32), sigma)))
+                }
+                Ok(_) => Err(Error::Option(format!("--sigma {text}: noise has a standard deviation above 0, or auto"))),
+                Err(_) if !Path::new(text).exists() => Err(Error::Option(format!(
+                    "--sigma {text} is neither a number, auto, varying nor a file with a map of the noise"
+                ))),
+                Err(_) => self.map(io::read_image(text)?.values, noisy, notes),
+            },
+        }
+    }
+
+    fn map(&self, map: Array3<f32>, noisy: &Slices, notes: &mut Vec<String>) -> Result<Option<(Sigma, f64)>> {
+        let (nz, ny, nx) = noisy.values.dim();
+        let slices = nz / noisy.parts;
+        let shape = map.dim();
+        // A map of a complex image holds for either part.
+        let map = match shape {
+            _ if shape == (nz, ny, nx) => map,
+            _ if shape == (slices, ny, nx) => {
+                Array3::from_shape_fn((nz, ny, nx), |(z, y, x)| map[[z / noisy.parts, y, x]])
+            }
+            _ => {
+                return Err(Error::Option(format!(
+                    "the map of the noise has shape {shape:?}, the image {:?} (z, y, x): they must be alike",
+                    (slices, ny, nx)
+                )));
+            }
+        };
+        let values: Vec<f32> = map.iter().copied().collect();
+        check_finite("the map of the noise", map.shape(), &values)?;
+        let (least, most) = values.iter().fold((f32::MAX, 0.0_f32), |(a, b), v| (a.min(*v), b.max(*v)));
+        if most == 0.0 && least == 0.0 {
+            return Ok(None);
+        }
+        if least < 0.0 {
+            return Err(Error::Option(format!("the map of the noise has negative values, down to {least}")));
+        }
+        let mean = values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / values.len() as f64;
+        // Where the map is 0, hardly anything is taken off.
+        let values: Vec<f32> = values.into_iter().map(|value| value.max(1e-6 * most)).collect();
+        notes.push(format!("noise σ from {least:.3e} to {most:.3e}"));
+        Ok(Some((Sigma::Map(self.device.upload(&[nz * ny, nx], values)?), mean.sqrt())))
+    }
+}
+
+impl Slices {
+    /// `[frame, z, y, x]`: of each slice the real part, then the imaginary one.
+    fn of_complex(values: &Array4<Complex32>) -> Self {
+        let (frames, nz, ny, nx) = values.dim();
+        let values = Array3::from_shape_fn((2 * frames * nz, ny, nx), |(index, y, x)| {
+            let value = values[[index / 2 / nz, index / 2 % nz, y, x]];
+            if index % 2 == 0 { value.re } else { value.im }
+        });
+        Self { values, parts: 2 }
+    }
+
+    fn into_complex(self, into: &mut Array4<Complex32>) {
+        let nz = into.dim().1;
+        for ((frame, z, y, x), value) in into.indexed_iter_mut() {
+            let index = 2 * (frame * nz + z);
+            *value = Complex32::new(self.values[[index, y, x]], self.values[[index + 1, y, x]]);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Block matching and collaborative filtering, BM3D (Dabov, Foi, Katkovnik & Egiazarian 2007, IEEE Trans. Image Process. 16,
+//! 2080): groups of like patches are transformed together, where what they share stands out from the noise. A hard threshold gives a pilot;
+//! the pilot gives better groups, and Wiener's filter of each.
+
+use super::{
+    Denoiser, Model, Noisy, Options, Sigma, Stabilised,
+    patch_transform::{biorthogonal, cosine, kaiser, tables},
+};
+use crate::{
+    device::{Array, Device, Element},
+    error::Result,
+    operators::{CollaborativeFilter, Grouping, Levels, Shrinkage, arithmetic::add_lines},
+};
+
+/// The threshold over the noise of a coefficient.
+const THRESHOLD: f32 = 2.7;
+/// Pixels that a match may be away, along each axis.
+const RADIUS: usize = 19;
+/// Pixels between references.
+const STEP: usize = 3;
+/// Kaiser's β.
+const BETA: f64 = 2.0;
+
+/// The method, for Gaussian noise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BlockMatching {
+    /// Factor on σ.
+    pub strength: f32,
+}
+
+impl Denoiser for BlockMatching {
+    fn denoise(&self, device: &Device, noisy: &Noisy) -> Result<Array> {
+        let [nz, ny, nx] = noisy.slices;
+        let grouping = Grouping { step: STEP, radius: RADIUS };
+        let window = kaiser(BETA);
+        let new = |matrix| CollaborativeFilter::new(device, [ny, nx], grouping, (&tables(&matrix), &window));
+        let (mut rough, mut fine) = (new(biorthogonal())?, new(cosine())?);
+        let mut found = device.zeros(noisy.image.shape(), Element::F32)?;
+        let (mut pilot, mut quiet) = (device.zeros(&[ny, nx], Element::F32)?, device.zeros(&[ny, nx], Element::F32)?);
+        for z in 0..nz {
+            let slice = noisy.take(device, z..z + 1)?;
+            let mut sigmas = match noisy.sigma {
+                Sigma::Flat(sigma) => vec![*sigma],
+                Sigma::Map(_) => device.download(&noisy.sigma_of(device, z)?)?,
+            };
+            sigmas.iter_mut().for_each(|sigma| *sigma *= self.strength);
+            rough.find(&slice, levels(device, &slice)?, &sigmas)?;
+            rough.apply(&slice, Shrinkage::Threshold(THRESHOLD), &mut pilot)?;
+            fine.find(&pilot, levels(device, &pilot)?, &sigmas)?;
+            fine.apply(&slice, Shrinkage::Pilot(&pilot), &mut quiet)?;
+            add_lines(device, (&quiet, &mut found), [0, z * ny], ny);
+        }
+        Ok(found)
+    }
+}
+
+/// All values of a slice are told from each other; no patch is left alone.
+fn levels(device: &Device, slice: &Array) -> Result<Levels> {
+    let values: Vec<f32> = device.download(slice)?;
+    let (lowest, highest) = values.iter().fold((f32::MAX, f32::MIN), |(a, b), value| (a.min(*value), b.max(*value)));
+    Ok(Levels { lowest, highest, flat: 0.0 })
+}
+
+/// As asked for.
+pub fn denoiser(options: &Options) -> Box<dyn Denoiser> {
+    let method = BlockMatching { strength: options.strength as f32 };
+    match options.noise {
+        Model::Gaussian => Box::new(method),
+        Model::Rician => Box::new(Stabilised(method)),
+    }
+}

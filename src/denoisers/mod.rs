@@ -1,0 +1,93 @@
+//! Denoisers: what a user asks for by name, and what stands as a prior inside a reconstruction. Each takes an image with
+//! noise of a known standard deviation and gives one with less.
+
+mod noisy;
+mod patch_transform;
+mod rician;
+
+pub use noisy::{Noisy, Sigma};
+pub use rician::Stabilised;
+
+use crate::{
+    device::{Array, Device},
+    error::{Error, Result},
+};
+
+/// A way from a noisy image to one with less noise.
+pub trait Denoiser: Send + Sync {
+    /// What becomes of `noisy`, an image of the same shape.
+    ///
+    /// # Errors
+    /// [`Error::Option`] where the method cannot take the image; what goes wrong on the device.
+    fn denoise(&self, device: &Device, noisy: &Noisy) -> Result<Array>;
+}
+
+/// What the noise is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Model {
+    /// Gaussian.
+    #[default]
+    Gaussian,
+    /// That of magnitudes of complex numbers with Gaussian noise, whose parts have deviation σ.
+    Rician,
+}
+
+impl Model {
+    /// Names, as `--noise` takes them.
+    pub const ALL: &[&str] = &["gaussian", "rician"];
+
+    /// The one of that name.
+    ///
+    /// # Errors
+    /// [`Error::Option`] if there is none.
+    pub fn named(name: &str) -> Result<Self> {
+        match name {
+            "gaussian" => Ok(Self::Gaussian),
+            "rician" => Ok(Self::Rician),
+            _ => Err(Error::Option(format!("there is no noise '{name}'; there are {}", Self::ALL.join(", ")))),
+        }
+    }
+}
+
+/// What every method can be told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// What the noise is.
+    pub noise: Model,
+    /// How much is taken off, relative to the method's own choice.
+    pub strength: f64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { noise: Model::Gaussian, strength: 1.0 }
+    }
+}
+
+/// The one list: declares the modules and the names that `--method` takes.
+macro_rules! denoisers {
+    ($($name:literal => $module:ident),* $(,)?) => {
+        $(pub mod $module;)*
+        /// Names of the methods.
+        pub const ALL: &[&str] = &[$($name),*];
+
+        /// The method of that name.
+        ///
+        /// # Errors
+        /// [`Error::Option`] if there is none, or for a strength that cannot be.
+        pub fn named(name: &str, options: &Options) -> Result<Box<dyn Denoiser>> {
+            if !(options.strength > 0.0 && options.strength.is_finite()) {
+                return Err(Error::Option(format!("a strength of {}: give a factor above 0, such as 1.2", options.strength)));
+            }
+            match name {
+                $($name => Ok($module::denoiser(options)),)*
+                _ => Err(Error::Option(format!("there is no method '{name}'; there are {}", ALL.join(", ")))),
+            }
+        }
+    };
+}
+
+denoisers! {
+    "bm3d" => block_matching,
+    "nlm" => non_local_means,
+}

@@ -1,0 +1,106 @@
+//! An image and what is known of its noise, as denoisers take them.
+
+use crate::{
+    device::{Array, Device, Element},
+    error::{Error, Result},
+    operators::arithmetic::{add_lines, fill},
+};
+
+/// The standard deviation of the noise.
+#[derive(Debug)]
+pub enum Sigma {
+    /// Everywhere the same.
+    Flat(f32),
+    /// That of every pixel, shaped like the image.
+    Map(Array),
+}
+
+/// An image `[nz·ny, nx]` with noise.
+#[derive(Clone, Copy, Debug)]
+pub struct Noisy<'a> {
+    /// The image.
+    pub image: &'a Array,
+    /// Slices, lines of a slice, columns.
+    pub slices: [usize; 3],
+    /// The noise.
+    pub sigma: &'a Sigma,
+}
+
+impl<'a> Noisy<'a> {
+    /// Puts the three together.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a σ that is not above 0.
+    ///
+    /// # Panics
+    /// If the shapes of image, slices and map differ.
+    #[track_caller]
+    pub fn new(image: &'a Array, slices: [usize; 3], sigma: &'a Sigma) -> Result<Self> {
+        let [nz, ny, nx] = slices;
+        assert_eq!(image.shape(), [nz * ny, nx], "an image of slices {slices:?}");
+        match sigma {
+            Sigma::Map(map) => assert_eq!(map.shape(), image.shape(), "a map of the noise"),
+            Sigma::Flat(sigma) if *sigma > 0.0 && sigma.is_finite() => {}
+            Sigma::Flat(sigma) => return Err(bad_sigma(f64::from(*sigma))),
+        }
+        Ok(Self { image, slices, sigma })
+    }
+
+    /// Slices `z`, one behind the other, in an array of their own.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] also where they do not fit one binding: their pixels are compared with each other.
+    pub fn take(&self, device: &Device, z: std::ops::Range<usize>) -> Result<Array> {
+        self.cut(device, self.image, z)
+    }
+
+    /// σ of slice `z`.
+    ///
+    /// # Errors
+    /// As for [`Self::take`].
+    pub fn sigma_of(&self, device: &Device, z: usize) -> Result<Array> {
+        match self.sigma {
+            Sigma::Map(map) => self.cut(device, map, z..z + 1),
+            Sigma::Flat(sigma) => {
+                let mut map = device.zeros(&self.slices[1..], Element::F32)?;
+                fill(device, *sigma, &mut map);
+                Ok(map)
+            }
+        }
+    }
+
+    /// σ, or the mean of its squares' root where it varies.
+    ///
+    /// # Errors
+    /// What has gone wrong on the device.
+    pub fn typical(&self, device: &Device) -> Result<f32> {
+        match self.sigma {
+            Sigma::Flat(sigma) => Ok(*sigma),
+            Sigma::Map(map) => {
+                let map: Vec<f32> = device.download(map)?;
+                let square: f64 = map.iter().map(|sigma| f64::from(*sigma).powi(2)).sum();
+                Ok((square / map.len() as f64).sqrt() as f32)
+            }
+        }
+    }
+
+    fn cut(&self, device: &Device, image: &Array, z: std::ops::Range<usize>) -> Result<Array> {
+        let [_, ny, nx] = self.slices;
+        let bytes = 4 * (z.len() * ny * nx) as u64;
+        if bytes > device.binding_limit() {
+            return Err(Error::OutOfMemory {
+                device: device.name(),
+                bytes,
+                limit: format!("slices must fit one binding of {} bytes to be compared", device.binding_limit()),
+            });
+        }
+        let mut slices = device.zeros(&[z.len() * ny, nx], Element::F32)?;
+        add_lines(device, (image, &mut slices), [z.start * ny, 0], z.len() * ny);
+        Ok(slices)
+    }
+}
+
+/// What is said of a σ that cannot be.
+pub(super) fn bad_sigma(sigma: f64) -> Error {
+    Error::Option(format!("noise with a standard deviation of {sigma}: it must be a finite number above 0"))
+}

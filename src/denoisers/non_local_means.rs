@@ -1,0 +1,70 @@
+//! Non-local means (Buades, Coll & Morel 2005, CVPR, 60): every pixel becomes the mean of those whose surroundings are like
+//! its own. See [`crate::kernels::average_alike`] for the formula.
+
+use super::{Denoiser, Model, Noisy, Options};
+use crate::{
+    device::{Array, Device, Element},
+    error::Result,
+    kernels::{AverageAlike, Multiply},
+    operators::arithmetic::add_lines,
+};
+
+/// The method.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NonLocalMeans {
+    /// What the noise is: squares are averaged where it is Rician, and 2σ² taken off.
+    pub noise: Model,
+    /// h over σ.
+    pub strength: f32,
+    /// Patches have 2·radius + 1 pixels along each axis of a slice.
+    pub radius: usize,
+    /// Pixels that are averaged may be so far away along each axis of a slice,
+    pub reach: usize,
+    /// and so many slices.
+    pub slices: usize,
+}
+
+impl Default for NonLocalMeans {
+    fn default() -> Self {
+        Self { noise: Model::Gaussian, strength: STRENGTH, radius: 2, reach: 6, slices: 0 }
+    }
+}
+
+/// h over σ: found by trial on heads with Rician noise.
+const STRENGTH: f32 = 0.95;
+
+impl Denoiser for NonLocalMeans {
+    fn denoise(&self, device: &Device, noisy: &Noisy) -> Result<Array> {
+        let [nz, ny, nx] = noisy.slices;
+        let mut found = device.zeros(noisy.image.shape(), Element::F32)?;
+        let mut means = device.zeros(&[ny, nx], Element::F32)?;
+        let mut variances = device.zeros(&[ny, nx], Element::F32)?;
+        for z in 0..nz {
+            let near = z.saturating_sub(self.slices)..(z + self.slices + 1).min(nz);
+            let stack = noisy.take(device, near.clone())?;
+            let sigma = noisy.sigma_of(device, z)?;
+            let square = Multiply { count: (ny * nx) as u32, factor: 1.0 };
+            device.run(&square, &[&sigma.slabs()[0], &sigma.slabs()[0]], &mut [&mut variances.slabs_mut()[0]]);
+            let kernel = AverageAlike {
+                nx: nx as u32,
+                ny: ny as u32,
+                slices: near.len() as u32,
+                middle: (z - near.start) as u32,
+                radius: self.radius as u32,
+                reach: self.reach as u32,
+                rician: u32::from(self.noise == Model::Rician),
+                inverse_square: 1.0 / (self.strength * self.strength),
+            };
+            let inputs = [&stack.slabs()[0], &variances.slabs()[0]];
+            device.run(&kernel, &inputs, &mut [&mut means.slabs_mut()[0]]);
+            add_lines(device, (&means, &mut found), [0, z * ny], ny);
+        }
+        Ok(found)
+    }
+}
+
+/// As asked for.
+pub fn denoiser(options: &Options) -> Box<dyn Denoiser> {
+    let strength = STRENGTH * options.strength as f32;
+    Box::new(NonLocalMeans { noise: options.noise, strength, ..NonLocalMeans::default() })
+}

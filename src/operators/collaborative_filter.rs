@@ -1,0 +1,145 @@
+//! Both halves of BM3D on one slice: groups of like patches found, shrunk together, and put back where they came from (Dabov,
+//! Foi, Katkovnik & Egiazarian 2007). Every pixel is the mean of all shrunk patches that cover it, weighed by how little
+//! noise they are left with, and less at a patch's rim.
+
+use super::{
+    arithmetic::fill,
+    group_filter::{Chunk, Levels},
+};
+use crate::{
+    device::{Array, Device, Element},
+    error::{Error, Result},
+    kernels::{
+        GatherPatches, MatchPatches, Quotient, ShrinkGroups,
+        match_patches::{GROUP, PATCH},
+        shrink_groups::Tables,
+    },
+};
+
+/// Groups that are shrunk at a time on the CPU, where their patches should stay in cache, and on a GPU.
+const CHUNK: [usize; 2] = [512, 4096];
+const HIGHEST_LEVEL: f32 = 511.0;
+
+/// How a slice is taken apart.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Grouping {
+    /// Pixels between references.
+    pub step: usize,
+    /// Pixels that a match may be away, along each axis.
+    pub radius: usize,
+}
+
+/// The filter for slices `[ny, nx]`.
+#[derive(Debug)]
+pub struct CollaborativeFilter {
+    device: Device,
+    shape: [usize; 2],
+    grouping: Grouping,
+    tables: Array,
+    window: Array,
+    sums: Array,
+    totals: Array,
+    groups: Vec<(Chunk, Array)>,
+}
+
+impl CollaborativeFilter {
+    /// For slices of `ny` × `nx`, with a transform and a `window` on patches, `[8, 8]`.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for slices smaller than 16 × 16; [`Error::OutOfMemory`].
+    pub fn new(
+        device: &Device,
+        shape: [usize; 2],
+        grouping: Grouping,
+        (tables, window): (&Tables, &[f32]),
+    ) -> Result<Self> {
+        let [ny, nx] = shape;
+        if ny < 2 * PATCH || nx < 2 * PATCH {
+            return Err(Error::Option(format!(
+                "groups of patches need slices of at least 16 × 16 pixels, not {ny} × {nx}"
+            )));
+        }
+        let zeros = || device.zeros(&shape, Element::F32);
+        Ok(Self {
+            tables: device.upload(&[3 * PATCH * PATCH], tables.numbers())?,
+            window: device.upload(&[PATCH * PATCH], window)?,
+            sums: zeros()?,
+            totals: zeros()?,
+            groups: vec![],
+            device: device.clone(),
+            shape,
+            grouping,
+        })
+    }
+
+    /// Finds the groups in a slice; `sigmas` are the noise of its pixels, or of all of them alike.
+    ///
+    /// # Errors
+    /// What goes wrong on the device.
+    pub fn find(&mut self, slice: &Array, levels: Levels, sigmas: &[f32]) -> Result<()> {
+        let [ny, nx] = self.shape;
+        let scale = HIGHEST_LEVEL / (levels.highest - levels.lowest).max(f32::MIN_POSITIVE);
+        let kernel = MatchPatches {
+            nx: nx as u32,
+            ny: ny as u32,
+            step: self.grouping.step as u32,
+            radius: self.grouping.radius.max(PATCH / 2) as u32,
+            lowest: levels.lowest,
+            levels: scale.min(f32::MAX),
+            flat: levels.flat * scale,
+        };
+        let [rows, columns] = kernel.references();
+        let mut found = self.device.zeros(&[rows * columns * GROUP], Element::U32)?;
+        self.device.run(&kernel, &[&slice.slabs()[0]], &mut [&mut found.slabs_mut()[0]]);
+        let members: Vec<u32> = self.device.download(&found)?;
+        let chunk = CHUNK[usize::from(matches!(self.device, Device::Gpu(_)))];
+        let most = chunk.min(self.device.binding_limit() as usize / (4 * GROUP * PATCH * PATCH)).max(1);
+        self.groups = members
+            .chunks(most * GROUP)
+            .map(|members| {
+                let middle = |group: &[u32]| (group[0] as usize + PATCH / 2 * (nx + 1)) % sigmas.len();
+                let sigmas: Vec<f32> = members.chunks(GROUP).map(|group| sigmas[middle(group)]).collect();
+                Ok((Chunk::new(&self.device, members, nx)?, self.device.upload(&[sigmas.len()], sigmas)?))
+            })
+            .collect::<Result<_>>()?;
+        Ok(())
+    }
+
+    /// Shrinks `noisy` into `into`, with the groups found last: by a threshold, in units of the noise, or by the pilot.
+    ///
+    /// # Errors
+    /// What goes wrong on the device.
+    pub fn apply(&mut self, noisy: &Array, by: Shrinkage, into: &mut Array) -> Result<()> {
+        let [ny, nx] = self.shape;
+        let most = self.groups.iter().map(|(chunk, _)| chunk.count).max().unwrap_or(0).max(1);
+        let mut patches = self.device.zeros(&[most * GROUP * PATCH * PATCH], Element::F32)?;
+        let mut weights = self.device.zeros(&[most], Element::F32)?;
+        fill(&self.device, 0.0, &mut self.sums);
+        fill(&self.device, 0.0, &mut self.totals);
+        let (pilot, wiener, threshold) = match by {
+            Shrinkage::Threshold(threshold) => (noisy, 0, threshold),
+            Shrinkage::Pilot(pilot) => (pilot, 1, 0.0),
+        };
+        for (Chunk { count, members, rows, starts, list }, sigmas) in &self.groups {
+            let kernel = ShrinkGroups { groups: *count as u32, nx: nx as u32, wiener, threshold };
+            let inputs = [noisy, pilot, members, sigmas, &self.tables].map(|array| &array.slabs()[0]);
+            self.device.run(&kernel, &inputs, &mut [&mut patches.slabs_mut()[0], &mut weights.slabs_mut()[0]]);
+            let kernel = GatherPatches { nx: nx as u32, first: rows.start as u32, rows: rows.len() as u32 };
+            let inputs = [&patches, &weights, starts, list, &self.window].map(|array| &array.slabs()[0]);
+            let (sums, totals) = (&mut self.sums.slabs_mut()[0], &mut self.totals.slabs_mut()[0]);
+            self.device.run(&kernel, &inputs, &mut [sums, totals]);
+        }
+        let inputs = [&self.sums, &self.totals].map(|array| &array.slabs()[0]);
+        self.device.run(&Quotient { count: (ny * nx) as u32 }, &inputs, &mut [&mut into.slabs_mut()[0]]);
+        Ok(())
+    }
+}
+
+/// How coefficients are shrunk.
+#[derive(Clone, Copy, Debug)]
+pub enum Shrinkage<'a> {
+    /// Those of less than so many deviations of their noise become 0.
+    Threshold(f32),
+    /// As Wiener's filter would, if this were the image.
+    Pilot(&'a Array),
+}
