@@ -3,13 +3,15 @@
 //! Objects are sums of boxes and triangles, whose Fourier transforms are known: the truth is that transform, at the points of
 //! a grid or at those that a gradient, integrated step by step, passes.
 
+mod fuzz;
 mod ismrmrd;
 
-use std::path::Path;
+use std::{fs, path::Path, sync::LazyLock};
 
 use ismrmrd::{CALIBRATION, Encoding, Line, PHASE_CORRECTION, REVERSE, header, parameter, write};
 use ndarray::{Array2, Array5, s};
 use num_complex::{Complex32, Complex64};
+use proptest::prelude::*;
 use rushlight::{
     device::Device,
     io::{self, Content, WriteOptions},
@@ -484,5 +486,56 @@ fn images_show_the_reconstructed_field_of_view() {
         io::write_kspace(&again, &scan, &WriteOptions { force: true, ..WriteOptions::default() }).unwrap();
         let again = io::read_kspace(&again, None).unwrap();
         assert_eq!((again.seen, again.samples), (scan.seen, scan.samples));
+    }
+}
+
+// ---- broken files --------------------------------------------------------------------------------------------------
+
+const SMALL: ReadOut = ReadOut { samples: 64, dwell: 4.0, up: 60.0, flat: 160.0, down: 60.0, delay: 12.0 };
+
+/// A small echo train with ramps and navigators.
+static SPECIMEN: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let dir = tempdir().unwrap();
+    let lines = train(&object(0.9, false), &SMALL.points(32), 8, 3, Fault::default());
+    let path = dir.path().join("a.h5");
+    read(&path, header(&[encoding([32, 8, 1], 1.0, SMALL.description())]), &lines);
+    fs::read(path).unwrap()
+});
+
+/// A refusal is one line; whatever is read is finite.
+fn read_bytes(bytes: &[u8]) {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("a.h5");
+    fs::write(&path, bytes).unwrap();
+    match io::read_kspace(&path, None) {
+        Ok(scan) => assert!(scan.samples.iter().all(|value| value.re.is_finite() && value.im.is_finite())),
+        Err(refusal) => assert!(!refusal.to_string().contains('\n'), "{refusal}"),
+    }
+}
+
+proptest! {
+    #![proptest_config(fuzz::config(200))]
+
+    #[test]
+    fn flipped_bytes_never_panic(flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
+        let mut bytes = SPECIMEN.clone();
+        for (at, value) in flips {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        read_bytes(&bytes);
+    }
+
+    #[test]
+    fn read_outs_of_any_numbers_never_panic(place in 0..8_usize, number in "(-?[0-9]{0,3}([.][0-9]|e[0-9]{1,3})?|nan|-?inf)") {
+        let description = SMALL.description();
+        let (start, _) = description.match_indices("<value>").nth(place).unwrap();
+        let end = start + description[start..].find("</value>").unwrap();
+        let description = format!("{}{number}{}", &description[..start + 7], &description[end..]);
+        let dir = tempdir().unwrap();
+        let path = dir.path().join("a.h5");
+        let lines = train(&object(0.9, false), &SMALL.points(32), 2, 3, Fault::default());
+        write(&path, &[("dataset", header(&[encoding([32, 2, 1], 1.0, description)]), &lines)]);
+        read_bytes(&fs::read(&path).unwrap());
     }
 }

@@ -11,7 +11,7 @@ use num_complex::Complex32;
 use super::ismrmrd_acquisitions::Acquisition;
 
 /// Noise's variance in a sample over the signal's that is allowed for. At 10⁻³ what is on the grid is right to 10⁻³ of the
-/// whole, and noise does not grow (its gain is 0.8 where the samples are a third closer than they need to be, 1.0 where they
+/// whole, and noise does not grow (its rms gain is 0.8 where the samples are a third closer than they need to be, 1.0 where they
 /// are just close enough).
 const NOISE: f64 = 1e-3;
 /// No read-out has more samples, and the solution takes their number to the third power.
