@@ -251,9 +251,10 @@ impl<L: Lanes> Rays<L> {
     #[inline(always)]
     unsafe fn new(table: &Table<f32>, curved: bool, column: f32) -> Self {
         let mut rays = [[0.0_f32; 17]; 2];
-        for edge in 0..=L::N {
-            let (p, q) = table.ray(curved, column + edge as f32 - 0.5);
-            (rays[0][edge], rays[1][edge]) = (p as f32, q as f32);
+        let [ps, qs] = &mut rays;
+        for (edge, (p, q)) in ps.iter_mut().zip(qs).enumerate().take(L::N + 1) {
+            let ray = table.ray(curved, column + edge as f32 - 0.5);
+            (*p, *q) = (ray.0 as f32, ray.1 as f32);
         }
         let [p, q] = rays;
         let apart = |cell: usize| [p[cell + 1] - p[cell], q[cell + 1] - q[cell]];

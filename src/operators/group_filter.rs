@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Pixels between references.
-const STEP: usize = 4;
+const STEP: usize = 3;
 /// Groups that are filtered at a time: 16 MiB of patches.
 const CHUNK: usize = 4096;
 const HIGHEST_LEVEL: f32 = 511.0;

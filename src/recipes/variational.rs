@@ -100,7 +100,7 @@ impl Tuned {
     ) -> Result<Self> {
         let xray = XRay::new(device, &scan.geometry, grid)?;
         let trust = classical::trust(&scan, options.photons)?;
-        let weights = noise::weights(&scan, options.photons);
+        let weights = noise::weights(&scan, trust.photons);
         let Scan { projections, geometry } = scan;
         let shape = [geometry.views.len() * geometry.rows, geometry.columns];
         let (ramp, weighted) = (ramp(&geometry, grid), weights.is_some());
