@@ -173,3 +173,35 @@ impl<S: Solver> Solver for Resting<S> {
         self.solver.device()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        geometry::{LengthUnit, Parallel},
+        scan::noise::Noise,
+    };
+
+    /// A disk whose longest rays are attenuated by e⁻³.
+    #[test]
+    fn rays_differ_by_photons_where_these_are_given_or_dominate() {
+        let angles = (0..60).map(|view| f64::from(view) * 0.05).collect();
+        let unit = LengthUnit::Millimetre;
+        let scanner = Parallel { angles, columns: 400, rows: 1, cell: 1.0, cell_height: 1.0, center: None, unit };
+        let chord = |(_, _, column)| 3.0 * (1.0 - ((column as f32 - 199.5) / 150.0).powi(2)).max(0.0).sqrt();
+        let scan = Scan::new(Array3::from_shape_fn((60, 1, 400), chord), scanner.geometry()).unwrap();
+        let told = |given: Option<f64>, photons: Option<f64>| {
+            let mut scan = scan.clone();
+            if let Some(photons) = photons {
+                Noise { photons, seed: 5, electronic: 0.0 }.apply(&mut scan).unwrap();
+            }
+            trust(&scan, given).unwrap().photons
+        };
+        assert_eq!(told(None, None), None, "nothing to tell");
+        // Variances: e^2.6/10⁶ by photons, (0.0015 · 3)² by pixels, which is more.
+        assert_eq!(told(None, Some(1e6)), None, "pixels dominate");
+        let found = told(None, Some(4e3)).unwrap();
+        assert!((found / 4e3 - 1.0).abs() < 0.15, "{found:.3e}");
+        assert_eq!(told(Some(1e6), Some(1e6)), Some(1e6), "given");
+    }
+}
