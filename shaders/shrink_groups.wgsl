@@ -6,6 +6,7 @@ struct Params {
     nx: u32,
     wiener: u32,
     threshold: f32,
+    group: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -18,18 +19,20 @@ struct Params {
 @group(0) @binding(7) var<storage, read_write> weights: array<f32>;
 
 const PATCH = 8u;
-const GROUP = 16u;
+const LARGE = 32u;
+const NONE = 0xffffffffu;
 const PIXELS = 64u;
 const HALF = 0.70710678;
 
-var<workgroup> shared_values: array<f32, 1024>;
+var<workgroup> shared_values: array<f32, 2048>;
 var<workgroup> variances: array<f32, PIXELS>;
-// One number of each patch.
-var<private> own: array<f32, GROUP>;
+// One number of each patch, and how many there are.
+var<private> own: array<f32, LARGE>;
+var<private> size: u32;
 
 // Haar's transform across the group, of one pixel: sums in front, differences behind them.
 fn across() {
-    for (var pairs = GROUP / 2u; pairs > 0u; pairs /= 2u) {
+    for (var pairs = size / 2u; pairs > 0u; pairs /= 2u) {
         let before = own;
         for (var k = 0u; k < pairs; k += 1u) {
             own[k] = (before[2u * k] + before[2u * k + 1u]) * HALF;
@@ -39,7 +42,7 @@ fn across() {
 }
 
 fn across_back() {
-    for (var pairs = 1u; pairs < GROUP; pairs *= 2u) {
+    for (var pairs = 1u; pairs < size; pairs *= 2u) {
         let before = own;
         for (var k = 0u; k < pairs; k += 1u) {
             own[2u * k] = (before[k] + before[pairs + k]) * HALF;
@@ -50,13 +53,13 @@ fn across_back() {
 
 // Along one axis of every patch: `stride` is 8 along y, 1 along x; the matrix begins at `table`.
 fn along(local: u32, stride: u32, table: u32) {
-    for (var k = 0u; k < GROUP; k += 1u) {
+    for (var k = 0u; k < size; k += 1u) {
         shared_values[k * PIXELS + local] = own[k];
     }
     workgroupBarrier();
     let f = (local / stride) % PATCH;
     let start = local - f * stride;
-    for (var k = 0u; k < GROUP; k += 1u) {
+    for (var k = 0u; k < size; k += 1u) {
         var sum = 0.0;
         for (var p = 0u; p < PATCH; p += 1u) {
             sum += tables[table + f * PATCH + p] * shared_values[k * PIXELS + start + p * stride];
@@ -66,42 +69,78 @@ fn along(local: u32, stride: u32, table: u32) {
     workgroupBarrier();
 }
 
+// The variance of each of this invocation's coefficients, where the pixels' is 1: of all pairs of patches that overlap.
+fn variances_of(group: u32, local: u32) -> array<f32, LARGE> {
+    let deviation = tables[2u * PIXELS + local];
+    let square = deviation * deviation;
+    var all: array<f32, LARGE>;
+    for (var k = 0u; k < size; k += 1u) {
+        all[k] = square;
+    }
+    for (var q = 1u; q < size; q += 1u) {
+        let second = members[group * params.group + q];
+        for (var p = 0u; p < q; p += 1u) {
+            let first = members[group * params.group + p];
+            let dy = u32(abs(i32(second / params.nx) - i32(first / params.nx)));
+            let dx = u32(abs(i32(second % params.nx) - i32(first % params.nx)));
+            if dy >= PATCH || dx >= PATCH {
+                continue;
+            }
+            let correlation = tables[3u * PIXELS + dy * PATCH + local / PATCH] * tables[3u * PIXELS + dx * PATCH + local % PATCH];
+            let shared_part = 2.0 * correlation * square;
+            // Haar's differences that see both: the one that tells them apart, and the longer ones.
+            let apart = firstLeadingBit(p ^ q);
+            all[0] += shared_part / f32(size);
+            for (var level = apart; (2u << level) <= size; level += 1u) {
+                let sign = select(1.0, -1.0, level == apart);
+                all[(size >> (level + 1u)) + (p >> (level + 1u))] += sign * shared_part / f32(2u << level);
+            }
+        }
+    }
+    return all;
+}
+
 @compute @workgroup_size(PIXELS)
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) workgroups: vec3u,
         @builtin(local_invocation_index) local: u32) {
     // Those beyond the end do the last group again, since all must meet at the barriers.
     let group = min(workgroup.y * workgroups.x + workgroup.x, params.groups - 1u);
     let pixel = local / PATCH * params.nx + local % PATCH;
-    var guides: array<f32, GROUP>;
+    size = 1u;
+    while size < params.group && members[group * params.group + min(size, params.group - 1u)] != NONE {
+        size *= 2u;
+    }
+    var guides: array<f32, LARGE>;
     if params.wiener == 1u {
-        for (var k = 0u; k < GROUP; k += 1u) {
-            own[k] = pilot[members[group * GROUP + k] + pixel];
+        for (var k = 0u; k < size; k += 1u) {
+            own[k] = pilot[members[group * params.group + k] + pixel];
         }
         across();
         along(local, PATCH, 0u);
         along(local, 1u, 0u);
         guides = own;
     }
-    for (var k = 0u; k < GROUP; k += 1u) {
-        own[k] = slice[members[group * GROUP + k] + pixel];
+    for (var k = 0u; k < size; k += 1u) {
+        own[k] = slice[members[group * params.group + k] + pixel];
     }
     across();
     along(local, PATCH, 0u);
     along(local, 1u, 0u);
     let sigma = sigmas[group];
-    let deviation = tables[2u * PIXELS + local];
-    let noise = sigma * deviation;
+    let expected = variances_of(group, local);
     var left = 0.0;
-    for (var k = 0u; k < GROUP; k += 1u) {
+    for (var k = 0u; k < size; k += 1u) {
         var share = 1.0;
+        let variance = max(expected[k], 0.0);
+        let noise = sigma * sigma * variance;
         if params.wiener == 1u {
             let square = guides[k] * guides[k];
-            share = square / (square + max(noise * noise, 1.1754944e-38));
-        } else if abs(own[k]) < params.threshold * noise && k + local > 0u {
+            share = square / (square + max(noise, 1.1754944e-38));
+        } else if own[k] * own[k] < params.threshold * params.threshold * noise && k + local > 0u {
             share = 0.0;
         }
         own[k] *= share;
-        left += share * share * deviation * deviation;
+        left += share * share * variance;
     }
     variances[local] = left;
     along(local, PATCH, PIXELS);
@@ -110,8 +149,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) workgr
     if workgroup.y * workgroups.x + workgroup.x >= params.groups {
         return;
     }
-    for (var k = 0u; k < GROUP; k += 1u) {
-        patches[(group * GROUP + k) * PIXELS + local] = own[k];
+    for (var k = 0u; k < params.group; k += 1u) {
+        patches[(group * params.group + k) * PIXELS + local] = select(0.0, own[k], k < size);
     }
     if local == 0u {
         var sum = 0.0;

@@ -4,6 +4,7 @@
 mod noisy;
 mod patch_transform;
 mod rician;
+mod variational;
 
 pub use noisy::{Noisy, Sigma};
 pub use rician::Stabilised;
@@ -90,4 +91,7 @@ macro_rules! denoisers {
 denoisers! {
     "bm3d" => block_matching,
     "nlm" => non_local_means,
+    "tv" => tv,
+    "tgv" => tgv,
+    "bilateral" => bilateral,
 }

@@ -72,7 +72,16 @@ fn inverse(matrix: &Matrix) -> Matrix {
 /// The tables of a transform for white noise: rows have unit norm, so every coefficient has the pixels' deviation.
 pub fn tables(matrix: &Matrix) -> Tables {
     let single = |matrix: &Matrix| matrix.map(|row| row.map(|value| value as f32));
-    Tables { forward: single(matrix), inverse: single(&inverse(matrix)), deviations: [1.0; PATCH * PATCH] }
+    // Coefficients of patches that are shifted against each other share the noise of the pixels that both have.
+    let shared = |shift: usize, row: &[f64; PATCH]| {
+        (shift..PATCH).map(|place| row[place] * row[place - shift]).sum::<f64>() as f32
+    };
+    Tables {
+        forward: single(matrix),
+        inverse: single(&inverse(matrix)),
+        deviations: [1.0; PATCH * PATCH],
+        correlations: std::array::from_fn(|shift| matrix.map(|row| shared(shift, &row))),
+    }
 }
 
 /// Kaiser's window I₀(β√(1 − t²))/I₀(β) along both axes, `[8, 8]`.

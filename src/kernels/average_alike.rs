@@ -70,7 +70,7 @@ impl AverageAlike {
 }
 
 /// The place within 0..extent that `place` mirrors.
-fn mirrored(place: isize, extent: usize) -> usize {
+pub(super) fn mirrored(place: isize, extent: usize) -> usize {
     if extent == 1 {
         return 0;
     }
@@ -105,7 +105,7 @@ struct Scratch {
 /// # Safety
 /// As for all lanes.
 #[inline(always)]
-unsafe fn falling<L: Lanes>(x: L) -> L {
+pub(super) unsafe fn falling<L: Lanes>(x: L) -> L {
     // SAFETY: the caller has the instructions.
     unsafe {
         let y = x.min(L::splat(FAR)).mul(L::splat(-1.0 / 64.0));

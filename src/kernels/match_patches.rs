@@ -1,4 +1,4 @@
-//! Finds, for every reference patch of a slice, the 16 patches of 8 × 8 pixels in a window about it that are most like it
+//! Finds, for every reference patch of a slice, the 16 or 32 patches of 8 × 8 pixels in a window about it that are most like it
 //! (block matching; Dabov, Foi, Katkovnik & Egiazarian 2007, step 1).
 //!
 //! Pixels are compared as whole levels from 0 to 511: then a sum of 64 squares, at most 511²·64 < 2²⁴, is exact in f32 in
@@ -12,9 +12,11 @@ use crate::device::{Example, Host, HostArray, HostMut, Kernel, Simd, fold};
 
 /// Width and height of a patch.
 pub const PATCH: usize = 8;
-/// Patches of a group.
+/// Patches of a group, unless more are asked for.
 pub const GROUP: usize = 16;
-/// Instead of a group's patches where the reference is flat.
+/// The most.
+pub const LARGE: usize = 2 * GROUP;
+/// Instead of a group's patches where the reference is flat, and behind its last.
 pub const NONE: u32 = u32::MAX;
 
 const SIZE: usize = 64;
@@ -22,8 +24,9 @@ const HIGHEST: f32 = 511.0;
 /// Numbers that a vector loop may read beyond a slice.
 const MARGIN: usize = 32;
 
-/// Input: a slice `[ny, nx]`, each extent at least 16. Output, u32 `[references, 16]`: the groups' patches, each by the
-/// index of its first pixel, the reference first; all [`NONE`] where the reference is flat. References begin every `step`
+/// Input: a slice `[ny, nx]`, each extent at least 16. Output, u32 `[references, group]`: the groups' patches, each by the
+/// index of its first pixel, the reference first; all [`NONE`] where the reference is flat. Of patches that are near enough a
+/// group has a power of two, and [`NONE`] behind the last. References begin every `step`
 /// pixels, and at the last place where one fits, line by line.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
@@ -42,6 +45,10 @@ pub struct MatchPatches {
     pub levels: f32,
     /// A reference whose levels differ by less is flat.
     pub flat: f32,
+    /// Patches of a group: [`GROUP`] or [`LARGE`].
+    pub group: u32,
+    /// The sum of squared differences of levels from which on a patch is not near enough.
+    pub farthest: f32,
 }
 
 impl MatchPatches {
@@ -64,7 +71,7 @@ impl MatchPatches {
 }
 
 /// One reference: its group.
-struct Search<'a> {
+struct Search<'a, const G: usize> {
     kernel: &'a MatchPatches,
     /// Levels, with a margin behind them.
     slice: &'a [f32],
@@ -73,7 +80,7 @@ struct Search<'a> {
     group: &'a mut [u32],
 }
 
-impl Loop for Search<'_> {
+impl<const G: usize> Loop for Search<'_, G> {
     type Output = ();
 
     #[inline(always)]
@@ -88,7 +95,7 @@ impl Loop for Search<'_> {
             group.fill(NONE);
             return;
         }
-        let mut best = Best { distances: [f32::MAX; GROUP], group };
+        let mut best = Best::<G> { distances: [f32::MAX; G], group };
         best.insert(-1.0, own as u32);
         let mut distances = [0.0_f32; MARGIN];
         for line in top..=bottom {
@@ -99,12 +106,14 @@ impl Loop for Search<'_> {
                 unsafe { distance::<L>(slice.as_ptr().add(first), nx, &reference).store(distances.as_mut_ptr()) };
                 let count = L::N.min(right + 1 - column);
                 for (offset, distance) in distances[..count].iter().enumerate() {
-                    if *distance < best.distances[GROUP - 1] && first + offset != own {
+                    if *distance < best.distances[G - 1] && first + offset != own {
                         best.insert(*distance, (first + offset) as u32);
                     }
                 }
             }
         }
+        let near = best.distances.iter().filter(|distance| **distance < kernel.farthest).count();
+        best.group[1 << near.ilog2()..].fill(NONE);
     }
 }
 
@@ -126,16 +135,16 @@ unsafe fn distance<L: Lanes>(patch: *const f32, nx: usize, reference: &[f32; PAT
 }
 
 /// The best so far, in order.
-struct Best<'a> {
-    distances: [f32; GROUP],
+struct Best<'a, const G: usize> {
+    distances: [f32; G],
     group: &'a mut [u32],
 }
 
-impl Best<'_> {
+impl<const G: usize> Best<'_, G> {
     /// In front of what is farther, behind what is as far; the last falls out.
     #[inline(always)]
     fn insert(&mut self, distance: f32, place: u32) {
-        let mut at = GROUP - 1;
+        let mut at = G - 1;
         while at > 0 && self.distances[at - 1] > distance {
             self.distances[at] = self.distances[at - 1];
             self.group[at] = self.group[at - 1];
@@ -161,11 +170,17 @@ impl Kernel for MatchPatches {
         let mut slice: Vec<f32> = inputs[0].numbers::<f32>()[..count].iter().map(|value| self.level(*value)).collect();
         slice.resize(count + MARGIN, 0.0);
         let [rows, columns] = self.references();
-        let groups = &mut outputs[0].numbers::<u32>()[..rows * columns * GROUP];
+        let size = self.group as usize;
+        let groups = &mut outputs[0].numbers::<u32>()[..rows * columns * size];
         let simd = Simd::detected();
-        groups.par_chunks_exact_mut(columns * GROUP).enumerate().for_each(|(row, groups)| {
-            for (column, group) in groups.chunks_exact_mut(GROUP).enumerate() {
-                lanes::run(simd, Search { kernel: self, slice: &slice, index: [row, column], group });
+        groups.par_chunks_exact_mut(columns * size).enumerate().for_each(|(row, groups)| {
+            for (column, group) in groups.chunks_exact_mut(size).enumerate() {
+                let (kernel, slice, index) = (self, &slice[..], [row, column]);
+                if size == GROUP {
+                    lanes::run(simd, Search::<GROUP> { kernel, slice, index, group });
+                } else {
+                    lanes::run(simd, Search::<LARGE> { kernel, slice, index, group });
+                }
             }
         });
     }
@@ -173,9 +188,11 @@ impl Kernel for MatchPatches {
     fn example(seed: u64) -> Example<Self> {
         let radius = 7 + seed as u32;
         // Coarse levels, so that there are ties.
-        let kernel = Self { nx: 41, ny: 30, step: 4, radius, lowest: -0.8, levels: 2.0, flat: 3.0 };
+        let group = if seed == 1 { LARGE } else { GROUP };
+        let farthest = if seed == 0 { f32::MAX } else { 78.0 };
+        let kernel = Self { nx: 41, ny: 30, step: 4, radius, lowest: -0.8, levels: 2.0, flat: 3.0, group: group as u32, farthest };
         let [rows, columns] = kernel.references();
-        let groups = HostArray::new(&[rows * columns, GROUP], &vec![7_u32; rows * columns * GROUP]);
+        let groups = HostArray::new(&[rows * columns, group], &vec![7_u32; rows * columns * group]);
         Example { kernel, inputs: vec![HostArray::noise(&[30, 41], seed)], outputs: vec![groups] }
     }
 }
@@ -208,11 +225,19 @@ mod tests {
                     })
                     .collect();
                 all.sort_unstable();
-                let expected: Vec<u32> = all[..GROUP].iter().map(|(_, place)| *place).collect();
+                let size = kernel.group as usize;
+                let near = all[..size].iter().filter(|(distance, _)| (*distance as f32) < kernel.farthest).count();
+                let kept = [1, 2, 4, 8, 16, 32].into_iter().rfind(|kept| *kept <= near).unwrap();
+                let place = |(at, (_, place)): (usize, &(i64, u32))| if at < kept { *place } else { NONE };
+                let expected: Vec<u32> = all[..size].iter().enumerate().map(place).collect();
                 for simd in Simd::available() {
-                    let mut group = [0; GROUP];
-                    lanes::run(simd, Search { kernel: &kernel, slice: &slice, index, group: &mut group });
-                    assert_eq!(group[..], expected, "{simd}, seed {seed}, reference {index:?}");
+                    let mut group = [0; LARGE];
+                    let (kernel, slice, found) = (&kernel, &slice[..], &mut group[..size]);
+                    match size {
+                        GROUP => lanes::run(simd, Search::<GROUP> { kernel, slice, index, group: found }),
+                        _ => lanes::run(simd, Search::<LARGE> { kernel, slice, index, group: found }),
+                    }
+                    assert_eq!(group[..size], expected, "{simd}, seed {seed}, reference {index:?}");
                 }
             }
         }

@@ -42,6 +42,7 @@ kernels! {
     average_alike::AverageAlike,
     backproject_fan::BackprojectFan,
     backproject_parallel::BackprojectParallel,
+    bilateral::Bilateral,
     blend::Blend,
     coil_combine::CoilCombine,
     coil_expand::CoilExpand,

@@ -1,27 +1,27 @@
 //! Collaborative filtering of groups of like patches (Dabov, Foi, Katkovnik & Egiazarian 2007, IEEE Trans. Image Process. 16,
-//! 2080): a group's 16 patches are transformed, across the group by Haar's wavelet and within a patch by a matrix along either axis;
+//! 2080): a group's patches, a power of two up to 32, are transformed, across the group by Haar's wavelet and within a patch by a matrix along either axis;
 //! coefficients c of noise s are shrunk, by a hard threshold or as Wiener would with a pilot's coefficients p,
 //!
 //! ```text
 //! c ← c if |c| ≥ t·s, else 0        or        c ← c·p²/(p² + s²)
 //! ```
 //!
-//! and transformed back. On the CPU a register holds one pixel of all 16 patches.
+//! and transformed back. Patches of a group overlap, and where they do they share the noise; s counts that in (Mäkinen, Azzari &
+//! Foi 2020, IEEE Trans. Image Process. 29, 8339), exactly if the noise is white. On the CPU a register holds one pixel of 16 patches.
 
 use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
 
 use super::{
     lanes::{self, Lanes, Loop},
-    match_patches::{GROUP, PATCH},
+    match_patches::{GROUP, LARGE, NONE, PATCH},
 };
 use crate::device::{Example, Host, HostArray, HostMut, Kernel, Simd, fold};
 
 const PIXELS: usize = PATCH * PATCH;
-const WHOLE: usize = GROUP * PIXELS;
 
-/// Inputs: the noisy slice `[ny, nx]`; the pilot `[ny, nx]` (any, for the threshold); the groups, u32 `[groups, 16]`, by the patches'
-/// first pixels; each group's noise `[groups]`; [`Tables`]. Outputs: the shrunk patches `[groups, 16, 8, 8]`; a weight for
+/// Inputs: the noisy slice `[ny, nx]`; the pilot `[ny, nx]` (any, for the threshold); the groups, u32 `[groups, group]`, by the patches'
+/// first pixels, as [`super::MatchPatches`] finds them; each group's noise `[groups]`; [`Tables`]. Outputs: the shrunk patches `[groups, group, 8, 8]`; a weight for
 /// each group, one over the variance of the noise left in its coefficients. The mean survives the threshold always.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
@@ -34,6 +34,8 @@ pub struct ShrinkGroups {
     pub wiener: u32,
     /// t.
     pub threshold: f32,
+    /// Patches of a group at most: 16 or 32.
+    pub group: u32,
 }
 
 /// Matrices along one axis of a patch, and the noise of its coefficients.
@@ -45,17 +47,20 @@ pub struct Tables {
     pub inverse: [[f32; PATCH]; PATCH],
     /// Deviation of each coefficient, `[y, x]`, where the pixels' noise has deviation 1.
     pub deviations: [f32; PIXELS],
+    /// Correlation of a coefficient's noise with that of the same coefficient so many pixels away, along one axis,
+    /// `[displacement, coefficient]`.
+    pub correlations: [[f32; PATCH]; PATCH],
 }
 
 impl Tables {
     /// As the kernel reads them.
     pub fn numbers(&self) -> Vec<f32> {
-        [self.forward.as_flattened(), self.inverse.as_flattened(), &self.deviations].concat()
+        [self.forward.as_flattened(), self.inverse.as_flattened(), &self.deviations, self.correlations.as_flattened()].concat()
     }
 }
 
 /// One group.
-struct Shrink<'a> {
+struct Shrink<'a, const G: usize> {
     kernel: &'a ShrinkGroups,
     slices: [&'a [f32]; 2],
     members: &'a [u32],
@@ -66,25 +71,25 @@ struct Shrink<'a> {
 }
 
 #[repr(C, align(64))]
-struct Block([f32; WHOLE]);
+struct Block<const G: usize>([[f32; PIXELS]; G]);
 
 /// Haar's transform across a group, in place: sums in front, differences behind them.
 ///
 /// # Safety
 /// The caller has the instructions.
 #[inline(always)]
-unsafe fn across<L: Lanes>(block: &mut Block, inverse: bool) {
-    // SAFETY: 16 lines of 64 numbers, a multiple of every register's.
+unsafe fn across<L: Lanes, const G: usize>(block: &mut Block<G>, size: usize, inverse: bool) {
+    // SAFETY: lines of 64 numbers, a multiple of every register's.
     unsafe {
         let half = L::splat(std::f32::consts::FRAC_1_SQRT_2);
-        let at = block.0.as_mut_ptr();
+        let at = block.0.as_flattened_mut().as_mut_ptr();
         for pixel in (0..PIXELS).step_by(L::N) {
-            let mut all = [L::splat(0.0); GROUP];
-            for (k, value) in all.iter_mut().enumerate() {
+            let mut all = [L::splat(0.0); G];
+            for (k, value) in all[..size].iter_mut().enumerate() {
                 *value = L::load(at.add(k * PIXELS + pixel));
             }
-            for level in 0..4 {
-                let pairs = if inverse { 1 << level } else { GROUP >> (level + 1) };
+            for level in 0..size.ilog2() {
+                let pairs = if inverse { 1 << level } else { size >> (level + 1) };
                 let before = all;
                 for k in 0..pairs {
                     if inverse {
@@ -96,7 +101,7 @@ unsafe fn across<L: Lanes>(block: &mut Block, inverse: bool) {
                     }
                 }
             }
-            for (k, value) in all.iter().enumerate() {
+            for (k, value) in all[..size].iter().enumerate() {
                 value.store(at.add(k * PIXELS + pixel));
             }
         }
@@ -108,12 +113,13 @@ unsafe fn across<L: Lanes>(block: &mut Block, inverse: bool) {
 /// # Safety
 /// The caller has the instructions.
 #[inline(always)]
-unsafe fn turn<L: Lanes>(from: &Block, into: &mut Block, [lines, columns]: [usize; 2]) {
+unsafe fn turn<L: Lanes, const G: usize>(from: &Block<G>, into: &mut Block<G>, [lines, columns]: [usize; 2]) {
     // SAFETY: both are `lines` × `columns`, multiples of every register's length.
     unsafe {
         for line in (0..lines).step_by(L::N) {
             for column in (0..columns).step_by(L::N) {
-                let (from, into) = (from.0.as_ptr().add(line * columns + column), into.0.as_mut_ptr().add(column * lines + line));
+                let from = from.0.as_ptr().cast::<f32>().add(line * columns + column);
+                let into = into.0.as_mut_ptr().cast::<f32>().add(column * lines + line);
                 L::transpose(from, columns, into, lines);
             }
         }
@@ -125,24 +131,24 @@ unsafe fn turn<L: Lanes>(from: &Block, into: &mut Block, [lines, columns]: [usiz
 /// # Safety
 /// The caller has the instructions.
 #[inline(always)]
-unsafe fn within<L: Lanes>(block: &mut Block, matrix: &[f32]) {
-    // SAFETY: 64 lines of 16 numbers.
+unsafe fn within<L: Lanes, const G: usize>(block: &mut Block<G>, matrix: &[f32]) {
+    // SAFETY: 64 lines of G numbers.
     unsafe {
         let matrix: &[f32; PIXELS] = matrix.try_into().expect("8 × 8");
         for [step, next] in [[PATCH, 1], [1, PATCH]] {
             for line in 0..PATCH {
-                for patch in (0..GROUP).step_by(L::N) {
-                    let at = block.0.as_mut_ptr().add(line * next * GROUP + patch);
+                for patch in (0..G).step_by(L::N) {
+                    let at = block.0.as_mut_ptr().cast::<f32>().add(line * next * G + patch);
                     let mut all = [L::splat(0.0); PATCH];
                     for (place, value) in all.iter_mut().enumerate() {
-                        *value = L::load(at.add(place * step * GROUP));
+                        *value = L::load(at.add(place * step * G));
                     }
                     for f in 0..PATCH {
                         let mut sum = all[0].mul(L::splat(matrix[f * PATCH]));
                         for place in 1..PATCH {
                             sum = all[place].mul_add(L::splat(matrix[f * PATCH + place]), sum);
                         }
-                        sum.store(at.add(f * step * GROUP));
+                        sum.store(at.add(f * step * G));
                     }
                 }
             }
@@ -150,77 +156,118 @@ unsafe fn within<L: Lanes>(block: &mut Block, matrix: &[f32]) {
     }
 }
 
-impl Shrink<'_> {
+impl<const G: usize> Shrink<'_, G> {
+    /// The variances of the coefficients, `[patch, pixel]`, where the pixels' is 1: of all pairs of patches that overlap.
+    #[inline(always)]
+    fn variances(&self, into: &mut Block<G>) {
+        let (nx, size) = (self.kernel.nx, self.members.len());
+        let squares: [f32; PIXELS] = std::array::from_fn(|k| self.tables[2 * PIXELS + k].powi(2));
+        let correlations: &[f32; PIXELS] = self.tables[3 * PIXELS..4 * PIXELS].try_into().expect("8 × 8");
+        into.0[..size].fill(squares);
+        into.0[size..].fill([0.0; PIXELS]);
+        for q in 1..size {
+            let (y, x) = (self.members[q] / nx, self.members[q] % nx);
+            for p in 0..q {
+                let (dy, dx) = (y.abs_diff(self.members[p] / nx) as usize, x.abs_diff(self.members[p] % nx) as usize);
+                if dy >= PATCH || dx >= PATCH {
+                    continue;
+                }
+                let (along_y, along_x) = (&correlations[dy * PATCH..][..PATCH], &correlations[dx * PATCH..][..PATCH]);
+                let mut shared = [0.0; PIXELS];
+                for k in 0..PIXELS {
+                    shared[k] = 2.0 * along_y[k / PATCH] * along_x[k % PATCH] * squares[k];
+                }
+                let mut add = |row: usize, factor: f32| {
+                    for (sum, shared) in into.0[row].iter_mut().zip(&shared) {
+                        *sum += factor * shared;
+                    }
+                };
+                // Haar's differences that see both: the one that tells them apart, and the longer ones.
+                let apart = (p ^ q).ilog2();
+                add(0, 1.0 / size as f32);
+                for level in apart..size.ilog2() {
+                    let sign = if level == apart { -1.0 } else { 1.0 };
+                    add((size >> (level + 1)) + (p >> (level + 1)), sign / (2 << level) as f32);
+                }
+            }
+        }
+    }
+
     /// The coefficients of one of the slices, `[pixel, patch]`.
     ///
     /// # Safety
     /// The caller has the instructions.
     #[inline(always)]
-    unsafe fn coefficients<L: Lanes>(&self, slice: usize, spare: &mut Block, into: &mut Block) {
+    unsafe fn coefficients<L: Lanes>(&self, slice: usize, spare: &mut Block<G>, into: &mut Block<G>) {
         let nx = self.kernel.nx as usize;
-        for (patch, first) in spare.0.chunks_exact_mut(PIXELS).zip(self.members) {
+        spare.0[self.members.len()..].fill([0.0; PIXELS]);
+        for (patch, first) in spare.0.iter_mut().zip(self.members) {
             for (y, line) in patch.chunks_exact_mut(PATCH).enumerate() {
                 line.copy_from_slice(&self.slices[slice][*first as usize + y * nx..][..PATCH]);
             }
         }
         // SAFETY: as for the caller.
         unsafe {
-            across::<L>(spare, false);
-            turn::<L>(spare, into, [GROUP, PIXELS]);
-            within::<L>(into, &self.tables[..PIXELS]);
+            across::<L, G>(spare, self.members.len(), false);
+            turn::<L, G>(spare, into, [G, PIXELS]);
+            within::<L, G>(into, &self.tables[..PIXELS]);
         }
     }
 }
 
-impl Loop for Shrink<'_> {
+impl<const G: usize> Loop for Shrink<'_, G> {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
-        let (mut spare, mut own, mut pilot) = (Block([0.0; WHOLE]), Block([0.0; WHOLE]), Block([0.0; WHOLE]));
-        let deviations = &self.tables[2 * PIXELS..3 * PIXELS];
-        let mut left = [0.0_f32; GROUP];
-        // SAFETY: the caller has the instructions; blocks are 64 lines of 16 numbers, a multiple of every register's.
+        let block = || Block([[0.0; PIXELS]; G]);
+        let (mut spare, mut own, mut pilot, mut variances) = (block(), block(), block(), block());
+        let size = self.members.len();
+        let mut left = [0.0_f32; G];
+        // SAFETY: the caller has the instructions; blocks are 64 lines of G numbers, a multiple of every register's.
         unsafe {
+            self.variances(&mut spare);
+            turn::<L, G>(&spare, &mut variances, [G, PIXELS]);
             self.coefficients::<L>(0, &mut spare, &mut own);
             if self.kernel.wiener == 1 {
                 self.coefficients::<L>(1, &mut spare, &mut pilot);
             }
-            let mean = own.0[0];
-            for patch in (0..GROUP).step_by(L::N) {
+            let mean = own.0[0][0];
+            for patch in (0..G).step_by(L::N) {
                 let mut sum = L::splat(0.0);
-                for (pixel, deviation) in deviations.iter().enumerate() {
-                    let noise = self.sigma * deviation;
-                    let at = own.0.as_mut_ptr().add(pixel * GROUP + patch);
+                for pixel in 0..PIXELS {
+                    let at = own.0.as_mut_ptr().cast::<f32>().add(pixel * G + patch);
+                    let variance = L::load(variances.0.as_ptr().cast::<f32>().add(pixel * G + patch)).max(L::splat(0.0));
+                    let noise = variance.mul(L::splat(self.sigma * self.sigma));
                     let value = L::load(at);
                     if self.kernel.wiener == 1 {
-                        let square = L::load(pilot.0.as_ptr().add(pixel * GROUP + patch));
+                        let square = L::load(pilot.0.as_ptr().cast::<f32>().add(pixel * G + patch));
                         let square = square.mul(square);
-                        let share = square.mul(square.add(L::splat(noise * noise).max(L::splat(f32::MIN_POSITIVE))).inverse());
-                        sum = share.mul(share).mul_add(L::splat(deviation * deviation), sum);
+                        let share = square.mul(square.add(noise.max(L::splat(f32::MIN_POSITIVE))).inverse());
+                        sum = share.mul(share).mul_add(variance, sum);
                         value.mul(share).store(at);
                     } else {
-                        // 1 where |c| reaches the threshold, else 0, without comparisons that lanes lack.
-                        let over = value.abs().sub(L::splat(self.kernel.threshold * noise));
-                        let keep = L::splat(0.0).max(L::splat(1.0).with_sign(over));
-                        sum = keep.mul_add(L::splat(deviation * deviation), sum);
+                        // 1 where c² reaches the threshold's, else 0, without comparisons that lanes lack.
+                        let least = noise.mul(L::splat(self.kernel.threshold * self.kernel.threshold));
+                        let keep = L::splat(0.0).max(L::splat(1.0).with_sign(value.mul(value).sub(least)));
+                        sum = keep.mul_add(variance, sum);
                         value.mul(keep).store(at);
                     }
                 }
                 sum.store(left.as_mut_ptr().add(patch));
             }
-            let mut variance: f32 = left.iter().sum();
-            if self.kernel.wiener == 0 && own.0[0] == 0.0 {
-                own.0[0] = mean;
-                variance += deviations[0] * deviations[0];
+            let mut variance: f32 = left[..size].iter().sum();
+            if self.kernel.wiener == 0 && own.0[0][0] == 0.0 {
+                own.0[0][0] = mean;
+                variance += variances.0[0][0];
             }
             let variance = self.sigma * self.sigma * variance;
             *self.weight = 1.0 / variance.max(f32::MIN_POSITIVE.sqrt());
-            within::<L>(&mut own, &self.tables[PIXELS..2 * PIXELS]);
-            turn::<L>(&own, &mut spare, [PIXELS, GROUP]);
-            across::<L>(&mut spare, true);
+            within::<L, G>(&mut own, &self.tables[PIXELS..2 * PIXELS]);
+            turn::<L, G>(&own, &mut spare, [PIXELS, G]);
+            across::<L, G>(&mut spare, size, true);
         }
-        self.patches.copy_from_slice(&spare.0);
+        self.patches.copy_from_slice(spare.0.as_flattened());
     }
 }
 
@@ -236,23 +283,34 @@ impl Kernel for ShrinkGroups {
     fn on_cpu(&self, inputs: &[Host], outputs: &mut [HostMut]) {
         let groups = self.groups as usize;
         let slices = [inputs[0].numbers::<f32>(), inputs[1].numbers::<f32>()];
-        let members = inputs[2].numbers::<u32>()[..groups * GROUP].par_chunks_exact(GROUP);
+        let group = self.group as usize;
+        let members = inputs[2].numbers::<u32>()[..groups * group].par_chunks_exact(group);
         let (sigmas, tables) = (inputs[3].numbers::<f32>()[..groups].par_iter(), inputs[4].numbers::<f32>());
         let [patches, weights] = outputs else { panic!("two outputs") };
-        let patches = patches.numbers::<f32>()[..groups * WHOLE].par_chunks_exact_mut(WHOLE);
+        let patches = patches.numbers::<f32>()[..groups * group * PIXELS].par_chunks_exact_mut(group * PIXELS);
         let weights = weights.numbers::<f32>()[..groups].par_iter_mut();
         let simd = Simd::detected();
         let all = patches.zip(weights).zip(members.zip(sigmas)).with_min_len(16);
         all.for_each(|((patches, weight), (members, sigma))| {
             let (kernel, sigma) = (self, *sigma);
-            lanes::run(simd, Shrink { kernel, slices, members, sigma, tables, patches, weight });
+            let members = &members[..members.iter().position(|first| *first == NONE).unwrap_or(group)];
+            if group == GROUP {
+                lanes::run(simd, Shrink::<GROUP> { kernel, slices, members, sigma, tables, patches, weight });
+            } else {
+                lanes::run(simd, Shrink::<LARGE> { kernel, slices, members, sigma, tables, patches, weight });
+            }
         });
     }
 
     fn example(seed: u64) -> Example<Self> {
         const GROUPS: usize = 5;
-        let kernel = Self { groups: GROUPS as u32, nx: 30, wiener: seed as u32 % 2, threshold: 2.0 };
-        let members: Vec<u32> = (0..GROUPS * GROUP).map(|i| ((i * 7 + seed as usize) % 12 * 30 + i * 5 % 22) as u32).collect();
+        let group = if seed == 0 { GROUP } else { LARGE };
+        let kernel = Self { groups: GROUPS as u32, nx: 30, wiener: seed as u32 % 2, threshold: 2.0, group: group as u32 };
+        // Groups of 16 or 32, 8, 4, 2 and 1 patches.
+        let size = |at: usize| if at == 0 { group } else { GROUP >> at };
+        let place = |i: usize| ((i * 7 + seed as usize) % 12 * 30 + i * 5 % 22) as u32;
+        let member = |i: usize| if i % group < size(i / group) { place(i) } else { NONE };
+        let members: Vec<u32> = (0..GROUPS * group).map(member).collect();
         let near = |index, width: f32| {
             let noise = HostArray::noise(&[PIXELS], seed + index);
             noise.numbers::<f32>().iter().map(|value| 1.0 + width * value).collect::<Vec<_>>()
@@ -261,14 +319,16 @@ impl Kernel for ShrinkGroups {
         tables.extend(near(6, 0.4));
         tables.iter_mut().for_each(|value| *value = 0.3 * (*value - 1.0));
         tables.extend(near(7, 0.5));
+        // At no displacement 1, and less further on.
+        tables.extend((0..PIXELS).map(|at| 1.0 - (at / PATCH) as f32 / 10.0 - 0.02 * (at % PATCH) as f32 * (at / PATCH) as f32));
         let inputs = vec![
             HostArray::noise(&[20, 30], seed),
             HostArray::noise(&[20, 30], seed + 1),
-            HostArray::new(&[GROUPS, GROUP], &members),
+            HostArray::new(&[GROUPS, group], &members),
             HostArray::new(&[GROUPS], &near(8, 0.5)[..GROUPS].iter().map(|value| 0.02 * value).collect::<Vec<_>>()),
-            HostArray::new(&[3 * PIXELS], &tables),
+            HostArray::new(&[4 * PIXELS], &tables),
         ];
-        let outputs = vec![HostArray::zeros(&[GROUPS, GROUP, PATCH, PATCH]), HostArray::zeros(&[GROUPS])];
+        let outputs = vec![HostArray::zeros(&[GROUPS, group, PATCH, PATCH]), HostArray::zeros(&[GROUPS])];
         Example { kernel, inputs, outputs }
     }
 }

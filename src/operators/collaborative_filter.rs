@@ -9,11 +9,7 @@ use super::{
 use crate::{
     device::{Array, Device, Element},
     error::{Error, Result},
-    kernels::{
-        GatherPatches, MatchPatches, Quotient, ShrinkGroups,
-        match_patches::{GROUP, PATCH},
-        shrink_groups::Tables,
-    },
+    kernels::{GatherPatches, MatchPatches, Quotient, ShrinkGroups, match_patches::PATCH, shrink_groups::Tables},
 };
 
 /// Groups that are shrunk at a time on the CPU, where their patches should stay in cache, and on a GPU.
@@ -27,6 +23,10 @@ pub struct Grouping {
     pub step: usize,
     /// Pixels that a match may be away, along each axis.
     pub radius: usize,
+    /// Patches of a group at most: 16 or 32.
+    pub group: usize,
+    /// Patches whose pixels differ from the reference's by more than this, in the root mean square and in units of the noise, are not like it.
+    pub farthest: f32,
 }
 
 /// The filter for slices `[ny, nx]`.
@@ -61,7 +61,7 @@ impl CollaborativeFilter {
         }
         let zeros = || device.zeros(&shape, Element::F32);
         Ok(Self {
-            tables: device.upload(&[3 * PATCH * PATCH], tables.numbers())?,
+            tables: device.upload(&[4 * PATCH * PATCH], tables.numbers())?,
             window: device.upload(&[PATCH * PATCH], window)?,
             sums: zeros()?,
             totals: zeros()?,
@@ -78,6 +78,8 @@ impl CollaborativeFilter {
     /// What goes wrong on the device.
     pub fn find(&mut self, slice: &Array, levels: Levels, sigmas: &[f32]) -> Result<()> {
         let [ny, nx] = self.shape;
+        let Grouping { group, farthest, .. } = self.grouping;
+        let typical = (sigmas.iter().map(|sigma| sigma * sigma).sum::<f32>() / sigmas.len() as f32).sqrt();
         let scale = HIGHEST_LEVEL / (levels.highest - levels.lowest).max(f32::MIN_POSITIVE);
         let kernel = MatchPatches {
             nx: nx as u32,
@@ -87,19 +89,21 @@ impl CollaborativeFilter {
             lowest: levels.lowest,
             levels: scale.min(f32::MAX),
             flat: levels.flat * scale,
+            group: group as u32,
+            farthest: (farthest * typical * scale).powi(2).max(1.0) * (PATCH * PATCH) as f32,
         };
         let [rows, columns] = kernel.references();
-        let mut found = self.device.zeros(&[rows * columns * GROUP], Element::U32)?;
+        let mut found = self.device.zeros(&[rows * columns * group], Element::U32)?;
         self.device.run(&kernel, &[&slice.slabs()[0]], &mut [&mut found.slabs_mut()[0]]);
         let members: Vec<u32> = self.device.download(&found)?;
         let chunk = CHUNK[usize::from(matches!(self.device, Device::Gpu(_)))];
-        let most = chunk.min(self.device.binding_limit() as usize / (4 * GROUP * PATCH * PATCH)).max(1);
+        let most = chunk.min(self.device.binding_limit() as usize / (4 * group * PATCH * PATCH)).max(1);
         self.groups = members
-            .chunks(most * GROUP)
+            .chunks(most * group)
             .map(|members| {
-                let middle = |group: &[u32]| (group[0] as usize + PATCH / 2 * (nx + 1)) % sigmas.len();
-                let sigmas: Vec<f32> = members.chunks(GROUP).map(|group| sigmas[middle(group)]).collect();
-                Ok((Chunk::new(&self.device, members, nx)?, self.device.upload(&[sigmas.len()], sigmas)?))
+                let middle = |members: &[u32]| (members[0] as usize + PATCH / 2 * (nx + 1)) % sigmas.len();
+                let sigmas: Vec<f32> = members.chunks(group).map(|members| sigmas[middle(members)]).collect();
+                Ok((Chunk::new(&self.device, members, group, nx)?, self.device.upload(&[sigmas.len()], sigmas)?))
             })
             .collect::<Result<_>>()?;
         Ok(())
@@ -110,9 +114,9 @@ impl CollaborativeFilter {
     /// # Errors
     /// What goes wrong on the device.
     pub fn apply(&mut self, noisy: &Array, by: Shrinkage, into: &mut Array) -> Result<()> {
-        let [ny, nx] = self.shape;
+        let ([ny, nx], group) = (self.shape, self.grouping.group);
         let most = self.groups.iter().map(|(chunk, _)| chunk.count).max().unwrap_or(0).max(1);
-        let mut patches = self.device.zeros(&[most * GROUP * PATCH * PATCH], Element::F32)?;
+        let mut patches = self.device.zeros(&[most * group * PATCH * PATCH], Element::F32)?;
         let mut weights = self.device.zeros(&[most], Element::F32)?;
         fill(&self.device, 0.0, &mut self.sums);
         fill(&self.device, 0.0, &mut self.totals);
@@ -121,10 +125,11 @@ impl CollaborativeFilter {
             Shrinkage::Pilot(pilot) => (pilot, 1, 0.0),
         };
         for (Chunk { count, members, rows, starts, list }, sigmas) in &self.groups {
-            let kernel = ShrinkGroups { groups: *count as u32, nx: nx as u32, wiener, threshold };
+            let kernel = ShrinkGroups { groups: *count as u32, nx: nx as u32, wiener, threshold, group: group as u32 };
             let inputs = [noisy, pilot, members, sigmas, &self.tables].map(|array| &array.slabs()[0]);
             self.device.run(&kernel, &inputs, &mut [&mut patches.slabs_mut()[0], &mut weights.slabs_mut()[0]]);
-            let kernel = GatherPatches { nx: nx as u32, first: rows.start as u32, rows: rows.len() as u32 };
+            let kernel =
+                GatherPatches { nx: nx as u32, first: rows.start as u32, rows: rows.len() as u32, group: group as u32 };
             let inputs = [&patches, &weights, starts, list, &self.window].map(|array| &array.slabs()[0]);
             let (sums, totals) = (&mut self.sums.slabs_mut()[0], &mut self.totals.slabs_mut()[0]);
             self.device.run(&kernel, &inputs, &mut [sums, totals]);

@@ -116,6 +116,8 @@ impl GroupFilter {
             lowest: levels.lowest,
             levels: scale,
             flat: (levels.flat * scale).ceil().max(1.0),
+            group: GROUP as u32,
+            farthest: f32::MAX,
         };
         let [rows, columns] = kernel.references();
         let mut found = self.device.zeros(&[rows * columns * GROUP], Element::U32)?;
@@ -132,7 +134,7 @@ impl GroupFilter {
             }
             members.truncate(kept * GROUP);
             let most = CHUNK.min(self.device.binding_limit() as usize / (4 * GROUP * PATCH * PATCH));
-            let chunks = members.chunks(most * GROUP).map(|members| Chunk::new(&self.device, members, nx));
+            let chunks = members.chunks(most * GROUP).map(|members| Chunk::new(&self.device, members, GROUP, nx));
             self.groups[z] = chunks.collect::<Result<_>>()?;
         }
         Ok(())
@@ -157,7 +159,12 @@ impl GroupFilter {
                 let kernel = FilterGroups { groups: *count as u32, nx: nx as u32, threshold };
                 let inputs = [&self.slice, members, &self.basis].map(|array| &array.slabs()[0]);
                 self.device.run(&kernel, &inputs, &mut [&mut patches.slabs_mut()[0], &mut weights.slabs_mut()[0]]);
-                let kernel = GatherPatches { nx: nx as u32, first: rows.start as u32, rows: rows.len() as u32 };
+                let kernel = GatherPatches {
+                    nx: nx as u32,
+                    first: rows.start as u32,
+                    rows: rows.len() as u32,
+                    group: GROUP as u32,
+                };
                 let inputs = [&patches, &weights, starts, list, &self.window].map(|array| &array.slabs()[0]);
                 let (sums, totals) = (&mut self.sums.slabs_mut()[0], &mut self.totals.slabs_mut()[0]);
                 self.device.run(&kernel, &inputs, &mut [sums, totals]);
@@ -178,25 +185,26 @@ impl GroupFilter {
 }
 
 impl Chunk {
-    /// Sorts the patches by place: the list each pixel gathers from.
-    pub(super) fn new(device: &Device, members: &[u32], nx: usize) -> Result<Self> {
-        let lines = members.iter().map(|first| *first as usize / nx);
-        let rows = lines.clone().min().unwrap_or(0)..lines.max().unwrap_or(0) + 1;
+    /// Sorts the patches by place: the list each pixel gathers from. Groups of `group` members; those that are none are left out.
+    pub(super) fn new(device: &Device, members: &[u32], group: usize, nx: usize) -> Result<Self> {
+        let patches = || members.iter().enumerate().filter(|(_, first)| **first != NONE);
+        let lines = || patches().map(|(_, first)| *first as usize / nx);
+        let rows = lines().min().unwrap_or(0)..lines().max().unwrap_or(0) + 1;
         let places = nx - PATCH + 1;
         let place = |first: &u32| (*first as usize / nx - rows.start) * places + *first as usize % nx;
         let mut starts = vec![0_u32; rows.len() * places + 1];
-        members.iter().for_each(|first| starts[place(first) + 1] += 1);
+        patches().for_each(|(_, first)| starts[place(first) + 1] += 1);
         for index in 1..starts.len() {
             starts[index] += starts[index - 1];
         }
         let (mut next, mut list) = (starts.clone(), vec![0; members.len()]);
-        for (patch, first) in members.iter().enumerate() {
+        for (patch, first) in patches() {
             let at = &mut next[place(first)];
             list[*at as usize] = patch as u32;
             *at += 1;
         }
         Ok(Self {
-            count: members.len() / GROUP,
+            count: members.len() / group,
             members: device.upload(&[members.len()], members)?,
             rows,
             starts: device.upload(&[starts.len()], starts)?,

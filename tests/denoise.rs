@@ -1,0 +1,278 @@
+//! Denoisers and what is known of noise: closed forms, known noise, gains above stated floors, CPU against GPU, and the verb.
+
+use rushlight::{
+    denoisers::{self, Denoiser, Model, Noisy, Options, Sigma},
+    device::Device,
+    noise::{self, Anscombe, Rician},
+    phantom::Phantom,
+    random::Draws,
+};
+
+use ndarray::{Array3, s};
+
+mod devices;
+
+use devices::gpu;
+
+const SIZE: usize = 96;
+
+/// A head, 96 × 96 pixels of 2.7 mm, its largest value 1.
+fn head() -> Array3<f32> {
+    let grid = rushlight::geometry::Grid::centered([1, SIZE, SIZE], [1.0, 256.0 / 96.0, 256.0 / 96.0], [0.0; 3]);
+    let image = Phantom::named("shepp-logan-toft").unwrap().raster(&grid).unwrap().values;
+    let largest = image.iter().fold(0.0_f32, |most, value| most.max(*value));
+    image.mapv(|value| value / largest)
+}
+
+fn with_noise(image: &Array3<f32>, sigma: f64, seed: u64) -> Array3<f32> {
+    let (_, _, nx) = image.dim();
+    let mut noisy = image.clone();
+    for ((z, y, x), value) in noisy.indexed_iter_mut() {
+        *value += (sigma * Draws::new(seed, [z, y, x + nx]).normal()) as f32;
+    }
+    noisy
+}
+
+/// |x + complex noise|.
+fn with_rician_noise(image: &Array3<f32>, sigma: f64, seed: u64) -> Array3<f32> {
+    let mut noisy = image.clone();
+    for ((z, y, x), value) in noisy.indexed_iter_mut() {
+        let mut draws = Draws::new(seed, [z, y, x]);
+        let (a, b) = (sigma * draws.normal(), sigma * draws.normal());
+        *value = (f64::from(*value) + a).hypot(b) as f32;
+    }
+    noisy
+}
+
+fn denoised(method: &dyn Denoiser, device: &Device, image: &Array3<f32>, sigma: &Sigma) -> Array3<f32> {
+    let (nz, ny, nx) = image.dim();
+    let array = device.upload(&[nz * ny, nx], image.iter().copied().collect::<Vec<f32>>()).unwrap();
+    let quiet = method.denoise(device, &Noisy::new(&array, [nz, ny, nx], sigma).unwrap()).unwrap();
+    Array3::from_shape_vec((nz, ny, nx), device.download(&quiet).unwrap()).unwrap()
+}
+
+fn rms(a: &Array3<f32>, b: &Array3<f32>) -> f64 {
+    let square: f64 = a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+    (square / a.len() as f64).sqrt()
+}
+
+fn method(name: &str, noise: Model) -> Box<dyn Denoiser> {
+    denoisers::named(name, &Options { noise, strength: 1.0 }).unwrap()
+}
+
+#[test]
+fn a_constant_stays_constant() {
+    for (name, size) in denoisers::ALL.iter().flat_map(|name| [(name, 16), (name, 37)]) {
+        let image = Array3::from_elem((2, size, size + 3), 0.7);
+        let quiet = denoised(&*method(name, Model::Gaussian), &Device::cpu(), &image, &Sigma::Flat(0.1));
+        assert!(
+            quiet.iter().all(|value| (value - 0.7).abs() < 2e-5),
+            "{name}, {size}: {:?}",
+            quiet.slice(s![0, 0, ..])
+        );
+    }
+}
+
+/// What every method does to white noise: the error that is left, as a part of σ. An average over n like pixels would leave
+/// 1/√n.
+#[test]
+fn noise_is_taken_off_a_head() {
+    let truth = head();
+    for (name, most) in [("bm3d", 0.40), ("nlm", 0.60), ("tv", 0.62), ("tgv", 0.65), ("bilateral", 0.75)] {
+        assert!(denoisers::ALL.contains(&name));
+        let quiet =
+            denoised(&*method(name, Model::Gaussian), &Device::cpu(), &with_noise(&truth, 0.1, 1), &Sigma::Flat(0.1));
+        let left = rms(&quiet, &truth) / 0.1;
+        println!("{name:10} {left:.3} σ");
+        assert!(left < most, "{name} leaves {left:.3} σ, more than {most}");
+    }
+}
+
+#[test]
+fn every_method_has_its_floor_above() {
+    let tested = ["bm3d", "nlm", "tv", "tgv", "bilateral"];
+    assert!(denoisers::ALL.iter().all(|name| tested.contains(name)), "{:?}", denoisers::ALL);
+}
+
+/// A wide gray plane: Rician noise lifts it by a known amount, which the methods for Rician noise must not keep.
+#[test]
+fn rician_bias_is_taken_off() {
+    let truth = Array3::from_elem((1, 64, 64), 0.2);
+    let noisy = with_rician_noise(&truth, 0.1, 5);
+    let mean = |image: &Array3<f32>| f64::from(image.iter().sum::<f32>()) / image.len() as f64;
+    assert!(mean(&noisy) > 0.22, "noise lifts magnitudes: {}", mean(&noisy));
+    for name in denoisers::ALL {
+        let quiet = denoised(&*method(name, Model::Rician), &Device::cpu(), &noisy, &Sigma::Flat(0.1));
+        assert!((mean(&quiet) - 0.2).abs() < 0.012, "{name}: {}", mean(&quiet));
+    }
+}
+
+/// Where σ is ten times as large, as much is taken off relative to it; a map of one value is that value.
+#[test]
+fn maps_of_the_noise_are_followed() {
+    let device = Device::cpu();
+    let sigma = |x: usize| if x < 48 { 0.01 } else { 0.1 };
+    let mut noisy = Array3::from_elem((1, SIZE, SIZE), 0.5);
+    for ((_, y, x), value) in noisy.indexed_iter_mut() {
+        *value += (sigma(x) * Draws::new(3, [0, y, x]).normal()) as f32;
+    }
+    let map: Vec<f32> = (0..SIZE * SIZE).map(|at| sigma(at % SIZE) as f32).collect();
+    let same = Sigma::Map(device.upload(&[SIZE, SIZE], vec![0.05_f32; SIZE * SIZE]).unwrap());
+    let map = Sigma::Map(device.upload(&[SIZE, SIZE], map).unwrap());
+    for name in ["bm3d", "nlm"] {
+        let method = method(name, Model::Gaussian);
+        let quiet = denoised(&*method, &device, &noisy, &map);
+        for (from, to, sigma) in [(0, 36, 0.01), (60, 96, 0.1)] {
+            let part = quiet.slice(s![0, .., from..to]);
+            let left = (part.iter().map(|v| f64::from(v - 0.5).powi(2)).sum::<f64>() / part.len() as f64).sqrt();
+            assert!(left < 0.5 * sigma, "{name}: {left} of {sigma} left");
+        }
+        let flat = denoised(&*method, &device, &noisy, &Sigma::Flat(0.05));
+        assert!(rms(&denoised(&*method, &device, &noisy, &same), &flat) < 1e-6, "{name}");
+    }
+}
+
+#[test]
+fn cpu_and_gpu_agree() {
+    let Some(gpu) = gpu() else { return };
+    let noisy = with_rician_noise(&head(), 0.1, 2).slice(s![.., 20..70, 10..70]).to_owned();
+    for name in denoisers::ALL {
+        let method = method(name, Model::Rician);
+        let [a, b] = [Device::cpu(), gpu.clone()].map(|device| denoised(&*method, &device, &noisy, &Sigma::Flat(0.1)));
+        // Coefficients that lie on a threshold may fall to either side.
+        assert!(rms(&a, &b) < 2e-4, "{name}: {:e}", rms(&a, &b));
+    }
+}
+
+#[test]
+fn the_same_bits_on_any_number_of_threads() {
+    let noisy = with_noise(&head(), 0.1, 2);
+    for name in denoisers::ALL {
+        let with = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| denoised(&*method(name, Model::Gaussian), &Device::cpu(), &noisy, &Sigma::Flat(0.1)))
+        };
+        assert_eq!(with(1), with(3), "{name}");
+    }
+}
+
+#[test]
+fn slices_are_taken_one_by_one() {
+    let noisy = with_noise(&head(), 0.1, 2);
+    let stack =
+        ndarray::concatenate(ndarray::Axis(0), &[noisy.view(), Array3::zeros((1, SIZE, SIZE)).view(), noisy.view()]);
+    for name in denoisers::ALL {
+        let method = method(name, Model::Gaussian);
+        let alone = denoised(&*method, &Device::cpu(), &noisy, &Sigma::Flat(0.1));
+        let limited = Device::cpu().with_binding_limit(1 << 20);
+        let all = denoised(&*method, &limited, stack.as_ref().unwrap(), &Sigma::Flat(0.1));
+        for z in [0, 2] {
+            assert!(rms(&all.slice(s![z..z + 1, .., ..]).to_owned(), &alone) < 1e-6, "{name}, slice {z}");
+        }
+    }
+}
+
+#[test]
+fn noise_levels_are_found() {
+    let truth = head();
+    for sigma in [0.01, 0.05, 0.2] {
+        let found = noise::level(&with_noise(&truth, sigma, 4).view());
+        assert!((found / sigma - 1.0).abs() < 0.1, "{found}, not {sigma}");
+        // Half of the picture is air, where magnitudes have another noise.
+        let found = noise::rician_level(&with_rician_noise(&truth.mapv(|v| 4.0 * v), sigma, 4).view());
+        assert!((found / sigma - 1.0).abs() < 0.12, "Rician: {found}, not {sigma}");
+    }
+    let air = with_rician_noise(&Array3::zeros((1, 128, 128)), 0.3, 6);
+    assert!((noise::rician_level(&air.view()) / 0.3 - 1.0).abs() < 0.05);
+    assert_eq!(noise::level(&Array3::from_elem((1, 40, 40), 3.0).view()), 0.0);
+    // What was cut off to 0 tells nothing.
+    let mut cut = with_noise(&Array3::from_elem((1, 128, 128), 1.0), 0.05, 7);
+    cut.slice_mut(s![.., .., ..90]).fill(0.0);
+    assert!((noise::level(&cut.view()) / 0.05 - 1.0).abs() < 0.05);
+    // Whole numbers, as files of integers hold.
+    let whole = with_noise(&Array3::from_elem((1, 128, 128), 100.0), 3.0, 8).mapv(f32::round);
+    assert!((noise::level(&whole.view()) / 3.0 - 1.0).abs() < 0.06);
+}
+
+#[test]
+fn noise_that_varies_is_mapped() {
+    let sigma = |x: usize| 0.02 + 0.08 * x as f64 / 255.0;
+    let mut noisy = Array3::<f32>::zeros((1, 256, 256));
+    for ((_, y, x), value) in noisy.indexed_iter_mut() {
+        *value += (sigma(x) * Draws::new(3, [0, y, x]).normal()) as f32;
+    }
+    let map = noise::map(&noisy.view());
+    let square: f64 = map.indexed_iter().map(|((_, _, x), found)| (f64::from(*found) / sigma(x) - 1.0).powi(2)).sum();
+    let off = (square / map.len() as f64).sqrt();
+    assert!(off < 0.1, "{off:.3} off");
+}
+
+/// The mean of f(z) over Rician magnitudes z = |ν + n|, by adding up over both parts of n (not by the density that the
+/// table was made with), comes back as ν; and its deviation is 1 within a few per cent.
+#[test]
+fn the_rician_transform_is_stable_and_its_inverse_unbiased() {
+    let tables = Rician::tables();
+    let (reach, step) = (8.0_f64, 0.02);
+    let steps = (2.0 * reach / step) as i32;
+    for nu in [0.0_f64, 0.3, 1.0, 2.0, 4.0, 9.0, 40.0] {
+        let (mut norm, mut sum, mut square) = (0.0, 0.0, 0.0);
+        for i in 0..=steps {
+            for j in 0..=steps / 2 {
+                let (a, b) = (f64::from(i) * step - reach, f64::from(j) * step);
+                let weight = (-0.5 * (a * a + b * b)).exp() * if j == 0 { 0.5 } else { 1.0 };
+                let f = tables.forward((nu + a).hypot(b));
+                norm += weight;
+                sum += weight * f;
+                square += weight * f * f;
+            }
+        }
+        let mean = sum / norm;
+        let deviation = (square / norm - mean * mean).sqrt();
+        assert!((deviation - 1.0).abs() < 0.08, "ν = {nu}: deviation {deviation}");
+        assert!(
+            (tables.inverse(mean) - nu).abs() < 0.02 + 0.3 * f64::from(u8::from(nu == 0.0)),
+            "ν = {nu}: {}",
+            tables.inverse(mean)
+        );
+    }
+}
+
+/// The mean of the generalised Anscombe transform over Poisson counts with Gaussian noise, added up term by term, comes back
+/// as the counts' mean.
+#[test]
+fn the_anscombe_inverse_is_unbiased() {
+    for (gain, sigma) in [(1.0, 0.5), (2.5, 1.0), (0.1, 0.2)] {
+        let transform = Anscombe { gain, sigma };
+        for mean in [2.0_f64, 5.0, 20.0, 100.0] {
+            let (mut probability, mut sum, mut square) = ((-mean).exp(), 0.0, 0.0);
+            for count in 0..400 {
+                for step in -60..=60 {
+                    let t = f64::from(step) * 0.1;
+                    let weight = probability * (-0.5 * t * t).exp() * 0.1 / std::f64::consts::TAU.sqrt();
+                    let f = transform.forward(gain * f64::from(count) + sigma * t);
+                    sum += weight * f;
+                    square += weight * f * f;
+                }
+                probability *= mean / f64::from(count + 1);
+            }
+            let found = transform.inverse(sum) / gain;
+            assert!((found - mean).abs() < 0.03 * mean.max(2.0), "{transform:?}, mean {mean}: {found}");
+            let deviation = (square - sum * sum).sqrt();
+            assert!(mean < 5.0 || (deviation - 1.0).abs() < 0.06, "{transform:?}, mean {mean}: deviation {deviation}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    let device = Device::cpu();
+    let image = device.zeros(&[16, 16], rushlight::device::Element::F32).unwrap();
+    for sigma in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+        let error = Noisy::new(&image, [1, 16, 16], &Sigma::Flat(sigma)).unwrap_err().to_string();
+        assert!(error.contains("above 0"), "{error}");
+    }
+    assert!(denoisers::named("magic", &Options::default()).err().unwrap().to_string().contains("bm3d"));
+    for strength in [0.0, -1.0, f64::NAN] {
+        assert!(denoisers::named("nlm", &Options { strength, ..Options::default() }).is_err());
+    }
+}
