@@ -133,10 +133,13 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) workgr
         var share = 1.0;
         let variance = max(expected[k], 0.0);
         let noise = sigma * sigma * variance;
-        if params.wiener == 1u {
+        if k + local == 0u {
+            // The group's mean stays.
+            share = 1.0;
+        } else if params.wiener == 1u {
             let square = guides[k] * guides[k];
             share = square / (square + max(noise, 1.1754944e-38));
-        } else if own[k] * own[k] < params.threshold * params.threshold * noise && k + local > 0u {
+        } else if own[k] * own[k] < params.threshold * params.threshold * noise {
             share = 0.0;
         }
         own[k] *= share;

@@ -603,7 +603,9 @@ fn demo_writes_four_pictures() {
 #[test]
 fn every_verb_has_help_with_examples() {
     let folder = tempdir().unwrap();
-    for verb in ["recon", "scan", "phantom", "compare", "show", "convert", "devices", "demo", "completions", "bench"] {
+    for verb in
+        ["recon", "scan", "phantom", "compare", "show", "convert", "devices", "demo", "completions", "bench", "denoise"]
+    {
         let short = works(folder.path(), &format!("{verb} -h")).out;
         let full = works(folder.path(), &format!("{verb} --help")).out;
         assert!(short.contains("Usage: rushlight"), "{verb}: {short}");
@@ -893,4 +895,71 @@ fn ctrl_c_during_a_reconstruction() {
     assert_eq!(run.err.lines().count(), 1, "{}", run.err);
     assert!(run.err.starts_with("rushlight: ") && run.err.contains("interrupted"), "{}", run.err);
     assert_eq!(names(at).len(), 1, "{:?}", names(at));
+}
+
+// ---- denoise ---------------------------------------------------------------------------------------------------------
+
+/// A plane of 2.0 on the left and 3.0 on the right with noise of deviation 0.1, as whole thousandths.
+fn noisy_steps(folder: &Path, name: &str) {
+    let values = ndarray::Array3::from_shape_fn((1, 64, 64), |(_, y, x)| {
+        let noise = 0.1 * rushlight::random::Draws::new(9, [0, y, x]).normal() as f32;
+        if x < 32 { 2.0 + noise } else { 3.0 + noise }
+    });
+    let grid = rushlight::geometry::Grid::centered([1, 64, 64], [2.0, 0.7, 0.7], [1.0, 2.0, 3.0]);
+    let unit = rushlight::geometry::LengthUnit::Millimetre;
+    let quantity = rushlight::image::Quantity::Unknown;
+    let image = Image { values, grid, unit, quantity, provenance: "test".into() };
+    io::write_image(folder.join(name), &image, &io::WriteOptions { force: true, ..Default::default() }).unwrap();
+}
+
+#[test]
+fn denoise_keeps_grid_and_says_what_it_did() {
+    let folder = tempdir().unwrap();
+    noisy_steps(folder.path(), "noisy.nii");
+    for method in rushlight::denoisers::ALL {
+        let said =
+            works(folder.path(), &format!("denoise noisy.nii --method {method} -o quiet.nii --force --json")).json();
+        let sigma = said["sigma"].as_f64().unwrap();
+        assert!((sigma - 0.1).abs() < 0.015, "{sigma}");
+        assert!(said["seconds"]["denoise"].as_f64().is_some(), "{said}");
+        let [before, after] = ["noisy.nii", "quiet.nii"].map(|name| io::read_image(folder.path().join(name)).unwrap());
+        assert_eq!((before.grid, before.unit), (after.grid, after.unit));
+        let left: f32 = after.values.slice(ndarray::s![0, .., 4..28]).iter().map(|v| (v - 2.0).powi(2)).sum::<f32>();
+        assert!((left / (64.0 * 24.0)).sqrt() < 0.06, "{method}");
+    }
+    // To the screen, a summary; with a map, with another noise, into another format.
+    let told =
+        works(folder.path(), "denoise noisy.nii --noise rician --sigma varying --method nlm -o quiet.npy --force").err;
+    assert!(told.contains("noise σ from") && told.contains("wrote quiet.npy"), "{told}");
+    works(folder.path(), "denoise noisy.nii --sigma quiet.npy --method bilateral -o again.npy");
+}
+
+#[test]
+fn denoise_takes_complex_images_and_refuses_what_is_none() {
+    let folder = tempdir().unwrap();
+    works(folder.path(), "phantom shepp-logan-toft --size 64 --voxel 4mm -o truth.npy");
+    works(folder.path(), "scan shepp-logan-toft --mr --matrix 64,64 --coils 4 --snr 20dB --seed 1 -o kspace.h5");
+    refused(folder.path(), "denoise kspace.h5 -o q.npy", &["kspace.h5", "reconstruct"]);
+    works(folder.path(), "recon kspace.h5 --method sense -o complex.npy");
+    works(folder.path(), "denoise complex.npy --method nlm -o quiet.npy");
+    assert!(io::is_complex(folder.path().join("quiet.npy")).unwrap());
+    refused(folder.path(), "denoise complex.npy --noise rician -o q.npy", &["complex.npy", "magnitude"]);
+    refused(folder.path(), "denoise truth.npy --sigma 0 -o q.npy", &["--sigma 0", "above 0"]);
+    refused(folder.path(), "denoise truth.npy --sigma -1 -o q.npy", &["--sigma -1", "above 0"]);
+    refused(folder.path(), "denoise truth.npy --sigma nan -o q.npy", &["--sigma nan", "above 0"]);
+    refused(folder.path(), "denoise truth.npy --sigma none.npy -o q.npy", &["none.npy"]);
+    refused(folder.path(), "denoise truth.npy --sigma complex.npy -o q.npy", &["complex"]);
+    refused(folder.path(), "denoise truth.npy --strength 0 -o q.npy", &["strength"]);
+    refused(folder.path(), "denoise truth.npy -o quiet.npy", &["quiet.npy", "--force"]);
+    let mut image = io::read_image(folder.path().join("truth.npy")).unwrap();
+    image.values[[0, 3, 4]] = f32::NAN;
+    io::write_image(folder.path().join("nan.npy"), &image, &io::WriteOptions::default()).unwrap();
+    refused(folder.path(), "denoise nan.npy -o q.npy", &["not finite", "[0, 3, 4]"]);
+    // A constant image has no noise, and stays.
+    image.values.fill(3.0);
+    io::write_image(folder.path().join("flat.npy"), &image, &io::WriteOptions::default()).unwrap();
+    let told = works(folder.path(), "denoise flat.npy -o still.npy").err;
+    assert!(told.contains("no noise"), "{told}");
+    assert!(io::read_image(folder.path().join("still.npy")).unwrap().values.iter().all(|value| *value == 3.0));
+    works(folder.path(), "denoise flat.npy --sigma 0.1 -o still2.npy");
 }

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// λ over σ: found by trial on heads.
-const STRENGTH: f32 = 0.8;
+const STRENGTH: f32 = 0.7;
 
 /// The method, for Gaussian noise.
 #[derive(Clone, Copy, Debug, PartialEq)]

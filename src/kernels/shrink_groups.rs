@@ -22,7 +22,7 @@ const PIXELS: usize = PATCH * PATCH;
 
 /// Inputs: the noisy slice `[ny, nx]`; the pilot `[ny, nx]` (any, for the threshold); the groups, u32 `[groups, group]`, by the patches'
 /// first pixels, as [`super::MatchPatches`] finds them; each group's noise `[groups]`; [`Tables`]. Outputs: the shrunk patches `[groups, group, 8, 8]`; a weight for
-/// each group, one over the variance of the noise left in its coefficients. The mean survives the threshold always.
+/// each group, one over the variance of the noise left in its coefficients. The group's mean stays as it is.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 pub struct ShrinkGroups {
@@ -257,10 +257,16 @@ impl<const G: usize> Loop for Shrink<'_, G> {
                 sum.store(left.as_mut_ptr().add(patch));
             }
             let mut variance: f32 = left[..size].iter().sum();
-            if self.kernel.wiener == 0 && own.0[0][0] == 0.0 {
-                own.0[0][0] = mean;
-                variance += variances.0[0][0];
-            }
+            // The group's mean stays, so that a constant added to the image is one added to the result.
+            let shared = variances.0[0][0];
+            let kept = if self.kernel.wiener == 1 {
+                let square = pilot.0[0][0] * pilot.0[0][0];
+                (square / (square + (shared * self.sigma * self.sigma).max(f32::MIN_POSITIVE))).powi(2)
+            } else {
+                f32::from(u8::from(own.0[0][0] != 0.0))
+            };
+            own.0[0][0] = mean;
+            variance += (1.0 - kept) * shared;
             let variance = self.sigma * self.sigma * variance;
             *self.weight = 1.0 / variance.max(f32::MIN_POSITIVE.sqrt());
             within::<L, G>(&mut own, &self.tables[PIXELS..2 * PIXELS]);

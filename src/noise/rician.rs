@@ -8,6 +8,8 @@
 
 use std::sync::OnceLock;
 
+use rayon::prelude::*;
+
 /// ν/σ up to which tables reach; beyond, noise is Gaussian to 1 in 10⁴ and f(z) = z + const.
 const REACH: f64 = 24.0;
 /// Entries for one σ.
@@ -52,7 +54,7 @@ fn density(z: f64, nu: f64) -> f64 {
 }
 
 /// Mean and deviation of g(z) for a signal ν: Simpson's rule over ν ± 9.
-fn moments(nu: f64, g: impl Fn(f64) -> f64) -> [f64; 2] {
+pub(super) fn moments(nu: f64, g: impl Fn(f64) -> f64) -> [f64; 2] {
     const STEPS: usize = 600;
     let (from, to) = ((nu - 9.0).max(0.0), nu + 9.0);
     let step = (to - from) / STEPS as f64;
@@ -105,7 +107,8 @@ impl Rician {
         let mut stable: Vec<f64> = (0..entries).map(at).collect();
         for _ in 0..=ROUNDS {
             // Mean and deviation of what the transform so far makes of each ν.
-            let found: Vec<[f64; 2]> = (0..entries).map(|index| moments(at(index), |z| look_up(&stable, z))).collect();
+            let found: Vec<[f64; 2]> =
+                (0..entries).into_par_iter().map(|index| moments(at(index), |z| look_up(&stable, z))).collect();
             // g with g' = 1/s at those means, by the trapezium rule; below the least mean as steep as there.
             let mut climbed = vec![0.0; entries];
             for index in 1..entries {
@@ -126,7 +129,7 @@ impl Rician {
             };
             stable = stable.iter().map(|value| composed(*value)).collect();
         }
-        let mean = (0..entries).map(|index| moments(at(index), |z| look_up(&stable, z))[0]).collect();
+        let mean = (0..entries).into_par_iter().map(|index| moments(at(index), |z| look_up(&stable, z))[0]).collect();
         Self { stable, mean }
     }
 
