@@ -35,7 +35,8 @@ pub struct Flags {
     /// How
     #[arg(long, value_name = "METHOD", default_value = "bm3d", value_parser = denoisers::ALL.to_vec())]
     method: String,
-    /// Standard deviation of the noise, in the image's unit (of either part, where it is complex or Rician): a number, auto, varying, or
+    /// Standard deviation of the noise, in the image's unit (of either part, where it is complex or Rician): a number, auto,
+    /// varying, or
     /// a file with a map of it
     #[arg(long, value_name = "SIGMA", default_value = "auto", allow_hyphen_values = true)]
     sigma: String,

@@ -1,5 +1,6 @@
 //! Block matching and collaborative filtering, BM3D (Dabov, Foi, Katkovnik & Egiazarian 2007, IEEE Trans. Image Process. 16,
-//! 2080): groups of like patches are transformed together, where what they share stands out from the noise. A hard threshold gives a pilot;
+//! 2080): groups of like patches are transformed together, where what they share stands out from the noise. A hard threshold
+//! gives a pilot;
 //! the pilot gives better groups, and Wiener's filter of each.
 
 use super::{
@@ -13,11 +14,13 @@ use crate::{
     operators::{CollaborativeFilter, Grouping, Levels, Shrinkage, arithmetic::add_lines},
 };
 
-/// The threshold over the noise of a coefficient. It and the numbers below were found by trial on heads, photographs and chest slices.
+/// The threshold over the noise of a coefficient. It and the numbers below were found by trial on heads, photographs and
+/// chest slices.
 const THRESHOLD: f32 = 2.75;
 /// Factor on the noise for Wiener's filter.
 const SOFTER: f32 = 0.93;
-/// Patches that differ by more noise than this are not alike: noisy ones, which differ by √2 with nothing else to tell them apart,
+/// Patches that differ by more noise than this are not alike: noisy ones, which differ by √2 with nothing else to tell them
+/// apart,
 /// and those of the pilot.
 const FARTHEST: [f32; 2] = [4.0, 3.0];
 /// Kaiser's β.

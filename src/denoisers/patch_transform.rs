@@ -109,13 +109,10 @@ mod tests {
     #[test]
     fn inverses_undo_and_rows_have_unit_norm() {
         for matrix in [cosine(), biorthogonal()] {
-            let back = inverse(&matrix);
-            for i in 0..PATCH {
-                assert!((matrix[i].iter().map(|value| value * value).sum::<f64>() - 1.0).abs() < 1e-12);
-                for j in 0..PATCH {
-                    let product: f64 = (0..PATCH).map(|k| back[i][k] * matrix[k][j]).sum();
-                    assert!((product - f64::from(u8::from(i == j))).abs() < 1e-12, "{i} {j}: {product}");
-                }
+            for (i, (row, back)) in matrix.iter().zip(inverse(&matrix)).enumerate() {
+                assert!((row.iter().map(|value| value * value).sum::<f64>() - 1.0).abs() < 1e-12);
+                let product = |j: usize| back.iter().zip(&matrix).map(|(a, row)| a * row[j]).sum::<f64>();
+                assert!((0..PATCH).all(|j| (product(j) - f64::from(u8::from(i == j))).abs() < 1e-12), "{i}");
             }
         }
     }

@@ -1,4 +1,5 @@
-//! Total generalised variation: ½‖x − y‖² + λ·TGV²(x), which takes ramps for what they are (Bredies, Kunisch & Pock 2010), slice
+//! Total generalised variation: ½‖x − y‖² + λ·TGV²(x), which takes ramps for what they are (Bredies, Kunisch & Pock 2010),
+//! slice
 //! by slice.
 
 use super::{Denoiser, Model, Noisy, Options, Stabilised, variational};

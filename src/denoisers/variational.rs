@@ -45,7 +45,8 @@ impl LinearOperator for Identity {
     }
 }
 
-/// The minimiser, with the terms that `terms` makes for slices and λ = `strength` · σ; `channels` is 3 where a vector field goes
+/// The minimiser, with the terms that `terms` makes for slices and λ = `strength` · σ; `channels` is 3 where a vector field
+/// goes
 /// with the image.
 pub fn minimise(
     (device, noisy): (&Device, &Noisy),

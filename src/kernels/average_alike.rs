@@ -5,7 +5,8 @@
 //! x[p] = Σ w y[q] / Σ w,  w = exp(−max(D/σ² − 2, 0)/h²),  D = mean over a patch of (y[p + t] − y[q + t])²
 //! ```
 //!
-//! D of patches that are alike is 2σ² by noise alone, which is taken off; a patch's outermost lines and columns count half. On the CPU, one displacement q − p at a time, patches
+//! D of patches that are alike is 2σ² by noise alone, which is taken off; a patch's outermost lines and columns count half.
+//! On the CPU, one displacement q − p at a time, patches
 //! are box sums of squared differences (Darbon, Cunha, Chan, Osher & Jensen 2008).
 
 use bytemuck::{Pod, Zeroable};

@@ -1,4 +1,5 @@
-//! The bilateral filter (Tomasi & Manduchi 1998): every pixel becomes the mean of those about it, each by how near it is and how like:
+//! The bilateral filter (Tomasi & Manduchi 1998): every pixel becomes the mean of those about it, each by how near it is and
+//! how like:
 //!
 //! ```text
 //! x[p] = Σ w y[q] / Σ w,  w = exp(−|q − p|²/2s²) · exp(−(y[q] − y[p])²/2r²σ²)

@@ -1,4 +1,5 @@
-//! Adds up overlapping patches: every pixel gathers from all patches that cover it, times their weights and a window, in the order of
+//! Adds up overlapping patches: every pixel gathers from all patches that cover it, times their weights and a window, in the
+//! order of
 //! their places and then of their list, so that nothing is scattered and the sums are the same on any number of threads.
 
 use bytemuck::{Pod, Zeroable};
@@ -11,7 +12,8 @@ const SIZE: usize = 256;
 const PIXELS: usize = PATCH * PATCH;
 
 /// Inputs: patches `[groups, group, 8, 8]`; weights `[groups]`; `starts`, u32 `[rows · (nx − 7) + 1]`, where the list of the
-/// patches that begin at a place begins; `list`, u32, the patches (by their place among all) sorted by place; the window, by which
+/// patches that begin at a place begins; `list`, u32, the patches (by their place among all) sorted by place; the window, by
+/// which
 /// pixels of any patch are weighed `[8, 8]`. Outputs, in place,
 /// `[ny, nx]`: the sums of weighted patches, and of weights. Place = (line − first)·(nx − 7) + column.
 #[repr(C)]

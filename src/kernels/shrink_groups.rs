@@ -1,13 +1,16 @@
 //! Collaborative filtering of groups of like patches (Dabov, Foi, Katkovnik & Egiazarian 2007, IEEE Trans. Image Process. 16,
-//! 2080): a group's patches, a power of two up to 32, are transformed, across the group by Haar's wavelet and within a patch by a matrix along either axis;
+//! 2080): a group's patches, a power of two up to 32, are transformed, across the group by Haar's wavelet and within a patch
+//! by a matrix along either axis;
 //! coefficients c of noise s are shrunk, by a hard threshold or as Wiener would with a pilot's coefficients p,
 //!
 //! ```text
 //! c ← c if |c| ≥ t·s, else 0        or        c ← c·p²/(p² + s²)
 //! ```
 //!
-//! and transformed back. Patches of a group overlap, and where they do they share the noise; s counts that in (Mäkinen, Azzari &
-//! Foi 2020, IEEE Trans. Image Process. 29, 8339), exactly if the noise is white. On the CPU a register holds one pixel of 16 patches.
+//! and transformed back. Patches of a group overlap, and where they do they share the noise; s counts that in (Mäkinen,
+//! Azzari &
+//! Foi 2020, IEEE Trans. Image Process. 29, 8339), exactly if the noise is white. On the CPU a register holds one pixel of
+//! 16 patches.
 
 use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
@@ -20,8 +23,10 @@ use crate::device::{Example, Host, HostArray, HostMut, Kernel, Simd, fold};
 
 const PIXELS: usize = PATCH * PATCH;
 
-/// Inputs: the noisy slice `[ny, nx]`; the pilot `[ny, nx]` (any, for the threshold); the groups, u32 `[groups, group]`, by the patches'
-/// first pixels, as [`super::MatchPatches`] finds them; each group's noise `[groups]`; [`Tables`]. Outputs: the shrunk patches `[groups, group, 8, 8]`; a weight for
+/// Inputs: the noisy slice `[ny, nx]`; the pilot `[ny, nx]` (any, for the threshold); the groups, u32 `[groups, group]`, by
+/// the patches'
+/// first pixels, as [`super::MatchPatches`] finds them; each group's noise `[groups]`; [`Tables`]. Outputs: the shrunk
+/// patches `[groups, group, 8, 8]`; a weight for
 /// each group, one over the variance of the noise left in its coefficients. The group's mean stays as it is.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]

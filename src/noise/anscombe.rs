@@ -1,5 +1,6 @@
 //! Poisson and Gaussian noise together, z = αp + n with p Poisson-distributed and n of deviation σ, made to have deviation 1:
-//! the generalised Anscombe transform 2/α·√(αz + ⅜α² + σ²) (Starck, Murtagh & Bijaoui 1998), and an inverse without bias: the closed form
+//! the generalised Anscombe transform 2/α·√(αz + ⅜α² + σ²) (Starck, Murtagh & Bijaoui 1998), and an inverse without bias:
+//! the closed form
 //! of the exact one (Mäkitalo & Foi 2013, IEEE Trans. Image Process. 22, 91).
 
 /// The transform for noise of one kind.

@@ -80,8 +80,10 @@ pub fn level(image: &ArrayView3<f32>) -> f64 {
     deviation(details(image).into_iter().map(|detail| detail.size).collect())
 }
 
-/// σ of the real and of the imaginary part, from the magnitudes: a detail tells as much less of σ as Rician noise of its mean has
-/// a smaller deviation, down to 0.655 σ in air; where all is air σ comes out 6 % low, as means are noisy too (Koay & Basser 2006, J. Magn. Reson. 179, 317).
+/// σ of the real and of the imaginary part, from the magnitudes: a detail tells as much less of σ as Rician noise of its
+/// mean has
+/// a smaller deviation, down to 0.655 σ in air; where all is air σ comes out 6 % low, as means are noisy too (Koay & Basser
+/// 2006, J. Magn. Reson. 179, 317).
 pub fn rician_level(image: &ArrayView3<f32>) -> f64 {
     let details = details(image);
     let table: Vec<[f64; 2]> = (0..=SIGNALS).map(|index| moments(index as f64 * PITCH, |z| z)).collect();

@@ -11,7 +11,8 @@ const PITCH: usize = 16;
 /// Details that a window must have.
 const ENOUGH: usize = 24;
 
-/// σ at every pixel of `image` `[z, y, x]`; where a window has nothing to tell, that of the slice. 0 where the slice has nothing
+/// σ at every pixel of `image` `[z, y, x]`; where a window has nothing to tell, that of the slice. 0 where the slice has
+/// nothing
 /// either.
 pub fn map(image: &ArrayView3<f32>) -> Array3<f32> {
     let mut found = Array3::zeros(image.raw_dim());

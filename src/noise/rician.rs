@@ -2,7 +2,8 @@
 //!
 //! A magnitude z = |ν + n| with complex n of deviation σ in each part has the mean μ(ν) and the deviation s(ν) (Rice 1944).
 //! f(z) = ∫ dμ/s(μ) has, to first order, deviation 1 whatever ν (the delta method), as Foi 2011 (Noise estimation and removal
-//! in MR imaging: the variance-stabilization approach, ISBI, 1809) has it; two rounds more correct f by the deviation it is found to leave.
+//! in MR imaging: the variance-stabilization approach, ISBI, 1809) has it; two rounds more correct f by the deviation it is
+//! found to leave.
 //! The inverse is exact: a denoised f(z) estimates E f(z), so ν is looked up in a table of E f(z) over ν, by numerical
 //! integration over the distribution.
 

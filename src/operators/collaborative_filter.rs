@@ -25,7 +25,8 @@ pub struct Grouping {
     pub radius: usize,
     /// Patches of a group at most: 16 or 32.
     pub group: usize,
-    /// Patches whose pixels differ from the reference's by more than this, in the root mean square and in units of the noise, are not like it.
+    /// Patches whose pixels differ from the reference's by more than this, in the root mean square and in units of the
+    /// noise, are not like it.
     pub farthest: f32,
 }
 

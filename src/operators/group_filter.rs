@@ -185,7 +185,8 @@ impl GroupFilter {
 }
 
 impl Chunk {
-    /// Sorts the patches by place: the list each pixel gathers from. Groups of `group` members; those that are none are left out.
+    /// Sorts the patches by place: the list each pixel gathers from. Groups of `group` members; those that are none are left
+    /// out.
     pub(super) fn new(device: &Device, members: &[u32], group: usize, nx: usize) -> Result<Self> {
         let patches = || members.iter().enumerate().filter(|(_, first)| **first != NONE);
         let lines = || patches().map(|(_, first)| *first as usize / nx);
