@@ -18,7 +18,7 @@ parser.add_argument("--colin", default="/usr/share/mricron/templates/ch2.nii.gz"
 parser.add_argument("--t1")
 parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--ours", action="store_true", help="without the peers")
-parser.add_argument("--methods", default="nlm,bm3d,tv,tgv,bilateral")
+parser.add_argument("--methods", default="bm3d,nlm,tv,tgv,bilateral")
 parser.add_argument("--grid", default=".8,.9,1,1.1,1.25")
 parser.add_argument("--device", default="cpu")
 args = parser.parse_args()

@@ -19,7 +19,7 @@ impl Anscombe {
         2.0 / gain * (gain * value + 0.375 * gain * gain + sigma * sigma).max(0.0).sqrt()
     }
 
-    /// The mean αE\[p\] whose values have the mean `stable` after [`Self::forward`]; 0 where there is none.
+    /// The mean αE(p) whose values have the mean `stable` after [`Self::forward`]; 0 where there is none.
     pub fn inverse(&self, stable: f64) -> f64 {
         let Self { gain, sigma } = *self;
         let root = 1.5_f64.sqrt();
