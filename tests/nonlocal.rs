@@ -16,8 +16,8 @@ use rushlight::{
 mod devices;
 
 const N: usize = 96;
-/// Bytes of a slab: one slice fits, two do not.
-const LIMIT: u64 = 4 * (N * N) as u64 + 4000;
+/// Bytes of a slab: one slice and the list of its groups fit, two slices do not.
+const LIMIT: u64 = 62_000;
 
 /// Two slices: 0 on the left and 1 on the right, with white noise of deviation σ.
 fn noisy_edges(sigma: f64) -> Vec<f32> {
@@ -74,7 +74,7 @@ fn what_cannot_be_is_refused() {
     assert!(message.contains("at least 16 × 16 pixels, not 12 × 40"), "{message}");
     let message =
         GroupFilter::new(&Device::cpu().with_binding_limit(1 << 14), [1, 90, 90], 12).unwrap_err().to_string();
-    assert!(message.contains("a slice must fit one binding of 16384 bytes"), "{message}");
+    assert!(message.contains("a slice and the list of its groups must fit one binding of 16384 bytes"), "{message}");
 }
 
 fn grid(size: usize) -> Grid {

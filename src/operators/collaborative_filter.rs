@@ -4,11 +4,11 @@
 
 use super::{
     arithmetic::fill,
-    group_filter::{Chunk, Levels},
+    group_filter::{self, Chunk, Levels},
 };
 use crate::{
     device::{Array, Device, Element},
-    error::{Error, Result},
+    error::Result,
     kernels::{GatherPatches, MatchPatches, Quotient, ShrinkGroups, match_patches::PATCH, shrink_groups::Tables},
 };
 
@@ -54,12 +54,7 @@ impl CollaborativeFilter {
         grouping: Grouping,
         (tables, window): (&Tables, &[f32]),
     ) -> Result<Self> {
-        let [ny, nx] = shape;
-        if ny < 2 * PATCH || nx < 2 * PATCH {
-            return Err(Error::Option(format!(
-                "groups of patches need slices of at least 16 × 16 pixels, not {ny} × {nx}"
-            )));
-        }
+        group_filter::check(device, shape, grouping.step, grouping.group)?;
         let zeros = || device.zeros(&shape, Element::F32);
         Ok(Self {
             tables: device.upload(&[4 * PATCH * PATCH], tables.numbers())?,

@@ -32,7 +32,8 @@ pub struct Levels {
     pub flat: f32,
 }
 
-/// The filter for images `[nz·ny, nx]`, slice by slice. A slice must fit one binding of the device.
+/// The filter for images `[nz·ny, nx]`, slice by slice. A slice, and the list of its groups, must fit one binding of
+/// the device.
 #[derive(Debug)]
 pub struct GroupFilter {
     device: Device,
@@ -64,25 +65,11 @@ impl GroupFilter {
     /// For `slices` of `ny` × `nx`, with matches up to `radius` pixels away along each axis.
     ///
     /// # Errors
-    /// [`Error::Option`] for slices smaller than 16 × 16; [`Error::OutOfMemory`], also where a slice does not fit one binding.
+    /// [`Error::Option`] for slices smaller than 16 × 16; [`Error::OutOfMemory`], also where a slice or the list of
+    /// its groups does not fit one binding.
     pub fn new(device: &Device, slices: [usize; 3], radius: usize) -> Result<Self> {
         let [nz, ny, nx] = slices;
-        if ny < 2 * PATCH || nx < 2 * PATCH {
-            return Err(Error::Option(format!(
-                "groups of patches need slices of at least 16 × 16 pixels, not {ny} × {nx}"
-            )));
-        }
-        let bytes = 4 * (ny * nx) as u64;
-        if bytes > device.binding_limit() || device.binding_limit() < 4 * (GROUP * PATCH * PATCH) as u64 {
-            return Err(Error::OutOfMemory {
-                device: device.name(),
-                bytes,
-                limit: format!(
-                    "a slice must fit one binding of {} bytes to be compared with itself",
-                    device.binding_limit()
-                ),
-            });
-        }
+        check(device, [ny, nx], STEP, GROUP)?;
         let zeros = || device.zeros(&[ny, nx], Element::F32);
         let basis = device.upload(&[PATCH * PATCH + GROUP * GROUP], basis())?;
         let window = device.upload(&[PATCH * PATCH], vec![1.0_f32; PATCH * PATCH])?;
@@ -182,6 +169,25 @@ impl GroupFilter {
         fill(&self.device, 0.0, &mut self.slice);
         add_lines(&self.device, (image, &mut self.slice), [z * ny, 0], ny);
     }
+}
+
+/// Refuses slices too small for patches, and too large for the device: slice and list of groups fit one binding each.
+pub(super) fn check(device: &Device, [ny, nx]: [usize; 2], step: usize, group: usize) -> Result<()> {
+    if ny < 2 * PATCH || nx < 2 * PATCH {
+        return Err(Error::Option(format!(
+            "groups of patches need slices of at least 16 × 16 pixels, not {ny} × {nx}"
+        )));
+    }
+    let references = |extent: usize| (extent - PATCH).div_ceil(step) + 1;
+    let bytes = 4 * (ny * nx).max(references(ny) * references(nx) * group).max(group * PATCH * PATCH) as u64;
+    if bytes > device.binding_limit() {
+        let limit = format!(
+            "a slice and the list of its groups must fit one binding of {} bytes each, as patches are compared across it",
+            device.binding_limit()
+        );
+        return Err(Error::OutOfMemory { device: device.name(), bytes, limit });
+    }
+    Ok(())
 }
 
 impl Chunk {
