@@ -47,7 +47,8 @@ impl CollaborativeFilter {
     /// For slices of `ny` × `nx`, with a transform and a `window` on patches, `[8, 8]`.
     ///
     /// # Errors
-    /// [`Error::Option`] for slices smaller than 16 × 16; [`Error::OutOfMemory`].
+    /// [`Error::Option`](crate::error::Error::Option) for slices smaller than 16 × 16;
+    /// [`Error::OutOfMemory`](crate::error::Error::OutOfMemory), also where a slice or its groups do not fit one binding.
     pub fn new(
         device: &Device,
         shape: [usize; 2],
