@@ -19,7 +19,7 @@ use crate::{
 const MODEL: f64 = 1.5e-3;
 
 /// Where pixels' errors are a tenth of the rays' variance, these are known too badly to tell rays apart by them: total
-/// variation from 30 views of the Toft phantom loses 0.8 dB by weights at 10⁵ photons, at a ratio of three.
+/// variation from 30 views of the Toft phantom loses 0.8 dB by weights at 10⁵ photons, below this ratio.
 const CLEARLY: f64 = 10.0;
 
 /// Some views of a scan: their operator, and their lines.

@@ -50,6 +50,10 @@ pub(super) fn reconstruct(
     options.iteration.observer = None;
     let again = Pwls(options.clone()).reconstruct(replica, grid, device, monitor)?.image;
     let noise = difference(&image.values, &again.values);
+    if monitor.is_finishing() || noise == 0.0 {
+        notes.push("not filtered: no finished replica tells what noise is left".into());
+        return Ok(Reconstruction { image, notes });
+    }
     let sigma = SHARE * noise;
     notes.push(format!("noise left to the filter {noise:.3e}, by a replica; filtered for σ {sigma:.3e}"));
     image.values = monitor.step("filter", 1, || {
