@@ -1,7 +1,9 @@
 //! The kernels: each one computation, as `NAME.rs` here and `NAME.wgsl` in `shaders/`.
 
 pub mod axis_layout;
+pub mod channel_blocks;
 mod combination;
+mod convolution;
 pub(crate) mod fft_lanes;
 pub(crate) mod fft_plan;
 pub(crate) mod fine_grid;
@@ -11,6 +13,7 @@ pub(crate) mod lanes;
 pub mod part;
 
 pub use axis_layout::AxisLayout;
+pub use channel_blocks::ChannelBlocks;
 pub(crate) use combination::{combine, soften};
 pub use footprint::MATRIX;
 pub use part::Part;
@@ -47,6 +50,9 @@ kernels! {
     coil_combine::CoilCombine,
     coil_expand::CoilExpand,
     chirp::Chirp,
+    convolve3x3::Convolve3x3,
+    convolve_down::ConvolveDown,
+    convolve_up::ConvolveUp,
     crop_images::CropImages,
     crop_lines::CropLines,
     dot::Dot,
@@ -72,6 +78,7 @@ kernels! {
     primal_step::PrimalStep,
     quotient::Quotient,
     sample_lines::SampleLines,
+    shuffle::Shuffle,
     shrink_dual::ShrinkDual,
     shrink_groups::ShrinkGroups,
     soft_threshold::SoftThreshold,
@@ -79,6 +86,7 @@ kernels! {
     symmetrised_gradient::SymmetrisedGradient,
     symmetrised_gradient_adjoint::SymmetrisedGradientAdjoint,
     transmission::Transmission,
+    unshuffle::Unshuffle,
     update::Update,
     weigh::Weigh,
 }

@@ -1,0 +1,31 @@
+// 2 × 2 convolution of feature maps onto ones half as large; one invocation makes 16 channels of a pixel. The names are those
+// of src/kernels/convolve_down.rs; before this comes lib/channel_blocks.wgsl.
+
+@compute @workgroup_size(8, 8)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(global_invocation_id) place: vec3u) {
+    let layer = params.layer;
+    let height = 2u * layer.height + 2u;
+    let width = 2u * layer.width + 2u;
+    if place.x >= layer.width || place.y >= layer.height {
+        return;
+    }
+    var row = 4u * ((layer.first_weights + group.z) * layer.all_inputs + layer.first_input);
+    var sums = mat4x4f();
+    for (var first = 0u; first < layer.inputs; first += 16u) {
+        let channels = min(16u, layer.inputs - first);
+        for (var tap = 0u; tap < 4u; tap += 1u) {
+            let y = 2u * place.y + 1u + tap / 2u;
+            let x = 2u * place.x + 1u + tap % 2u;
+            let from = 4u * ((first / 16u * height + y) * width + x);
+            for (var channel = 0u; channel < channels; channel += 4u) {
+                let four = maps[from + channel / 4u];
+                sums += weights_at(row) * four.x;
+                sums += weights_at(row + 1u) * four.y;
+                sums += weights_at(row + 2u) * four.z;
+                sums += weights_at(row + 3u) * four.w;
+                row += 4u;
+            }
+        }
+    }
+    finish(group.z, place.y, place.x, sums);
+}

@@ -1,0 +1,49 @@
+// How feature maps stand in arrays; the names are those of src/kernels/channel_blocks.rs.
+
+struct ChannelBlocks {
+    width: u32,
+    height: u32,
+    inputs: u32,
+    first_input: u32,
+    all_inputs: u32,
+    blocks: u32,
+    first_weights: u32,
+    first_output: u32,
+    accumulate: u32,
+    rectify: u32,
+    spare: u32,
+    more_spare: u32,
+}
+
+struct Params {
+    layer: ChannelBlocks,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> maps: array<vec4f>;
+@group(0) @binding(2) var<storage, read> weights: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> into: array<vec4f>;
+
+// Writes the 16 channels of an output pixel; columns of `sums` are fours of channels.
+fn finish(block: u32, y: u32, x: u32, sums: mat4x4f) {
+    let layer = params.layer;
+    if x >= layer.width || y >= layer.height {
+        return;
+    }
+    let place = 4u * (((layer.first_output + block) * (layer.height + 2u) + y + 1u) * (layer.width + 2u) + x + 1u);
+    var all = sums;
+    if layer.accumulate != 0u {
+        all += mat4x4f(into[place], into[place + 1u], into[place + 2u], into[place + 3u]);
+    }
+    let least = select(-0x1p+127f, 0.0, layer.rectify != 0u);
+    into[place] = max(all[0], vec4f(least));
+    into[place + 1u] = max(all[1], vec4f(least));
+    into[place + 2u] = max(all[2], vec4f(least));
+    into[place + 3u] = max(all[3], vec4f(least));
+}
+
+// 16 output channels' weights of one input channel.
+fn weights_at(place: u32) -> mat4x4f {
+    let first = 4u * place;
+    return mat4x4f(weights[first], weights[first + 1u], weights[first + 2u], weights[first + 3u]);
+}

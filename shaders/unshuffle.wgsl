@@ -1,0 +1,54 @@
+// A tile of an image and of σ as eight maps half as large, mirrored beyond the edges. The names are those of
+// src/kernels/unshuffle.rs.
+
+struct Params {
+    nx: u32,
+    ny: u32,
+    first: u32,
+    lines: u32,
+    slice: u32,
+    top: u32,
+    left: u32,
+    height: u32,
+    width: u32,
+    sigma_step: u32,
+    strength: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> image: array<f32>;
+@group(0) @binding(2) var<storage, read> sigma: array<f32>;
+@group(0) @binding(3) var<storage, read_write> maps: array<f32>;
+
+const SIZE = 64u;
+
+fn mirrored(place: u32, extent: u32) -> u32 {
+    if extent == 1u {
+        return 0u;
+    }
+    let period = 2u * (extent - 1u);
+    let within = place % period;
+    return min(within, period - within);
+}
+
+// An invocation reads two pixels of a line.
+@compute @workgroup_size(SIZE)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
+        @builtin(local_invocation_index) local: u32) {
+    let index = (group.y * groups.x + group.x) * SIZE + local;
+    let line = index / params.width;
+    let x = index % params.width;
+    if line >= 2u * params.height {
+        return;
+    }
+    let from = params.slice + mirrored(params.top + line, params.ny);
+    if from < params.first || from >= params.first + params.lines {
+        return;
+    }
+    let into = 16u * ((line / 2u + 1u) * (params.width + 2u) + x + 1u) + 2u * (line % 2u);
+    for (var side = 0u; side < 2u; side += 1u) {
+        let pixel = (from - params.first) * params.nx + mirrored(params.left + 2u * x + side, params.nx);
+        maps[into + side] = image[pixel];
+        maps[into + 4u + side] = params.strength * sigma[params.sigma_step * pixel];
+    }
+}

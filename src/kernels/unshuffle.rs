@@ -1,0 +1,95 @@
+//! A tile of an image, and of the deviation of its noise, as feature maps half as large along each axis: pixel unshuffling,
+//! `map[4c + 2i + j](y, x) = plane[c](2y + i, 2x + j)`, the image plane 0, σ plane 1. Beyond its edges the image is its own
+//! mirror image.
+
+use bytemuck::{Pod, Zeroable};
+use rayon::prelude::*;
+
+use super::{average_alike::mirrored, channel_blocks::{BLOCK, sizes}};
+use crate::device::{Example, Host, HostArray, HostMut, Kernel, fold};
+
+const SIZE: usize = 64;
+
+/// Inputs: a slab of an image of slices `[nz·ny, nx]`; the same slab of σ, or one number. Output: a block of maps, `[1,
+/// height + 2, width + 2, 16]` ([`super::ChannelBlocks`]), of which the first eight channels are written, as far as the slab
+/// has their pixels.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+pub struct Unshuffle {
+    /// Columns of the image.
+    pub nx: u32,
+    /// Lines of a slice.
+    pub ny: u32,
+    /// First line of the slab.
+    pub first: u32,
+    /// Lines of the slab.
+    pub lines: u32,
+    /// First line of the slice.
+    pub slice: u32,
+    /// The tile's first line in the slice.
+    pub top: u32,
+    /// The tile's first column.
+    pub left: u32,
+    /// Lines of a map: half those of the tile.
+    pub height: u32,
+    /// Columns of a map.
+    pub width: u32,
+    /// 1: a σ for every pixel, 0: one for all.
+    pub sigma_step: u32,
+    /// Factor on σ.
+    pub strength: f32,
+}
+
+impl Kernel for Unshuffle {
+    const NAME: &'static str = "unshuffle";
+    const WGSL: &'static str = include_str!("../../shaders/unshuffle.wgsl");
+    const TOLERANCE: f32 = 1e-6;
+
+    fn workgroups(&self) -> [u32; 3] {
+        fold((2 * self.height as usize * self.width as usize).div_ceil(SIZE))
+    }
+
+    fn on_cpu(&self, inputs: &[Host], outputs: &mut [HostMut]) {
+        let [image, sigma] = [0, 1].map(|index: usize| inputs[index].numbers::<f32>());
+        let [nx, ny, top, left] = [self.nx, self.ny, self.top, self.left].map(|extent| extent as usize);
+        let (height, width) = (self.height as usize, self.width as usize);
+        let slab = self.first as usize..(self.first + self.lines) as usize;
+        let [line, _] = sizes(height, width);
+        let maps = outputs[0].numbers::<f32>().par_chunks_exact_mut(line).skip(1).take(height);
+        maps.enumerate().for_each(|(y, map)| {
+            for i in 0..2 {
+                let from = self.slice as usize + mirrored((top + 2 * y + i) as isize, ny);
+                if !slab.contains(&from) {
+                    continue;
+                }
+                for (x, map) in map.chunks_exact_mut(BLOCK).skip(1).take(width).enumerate() {
+                    for j in 0..2 {
+                        let pixel = (from - slab.start) * nx + mirrored((left + 2 * x + j) as isize, nx);
+                        map[2 * i + j] = image[pixel];
+                        map[4 + 2 * i + j] = self.strength * sigma[self.sigma_step as usize * pixel];
+                    }
+                }
+            }
+        });
+    }
+
+    fn example(seed: u64) -> Example<Self> {
+        let odd = (seed % 2) as u32;
+        let kernel = Self {
+            nx: 21 - 20 * u32::from(seed == 2),
+            ny: 19,
+            first: 25,
+            lines: 12,
+            slice: 19,
+            top: 8,
+            left: 8,
+            height: 8,
+            width: 9,
+            sigma_step: odd,
+            strength: 1.5,
+        };
+        let image = HostArray::noise(&[12, kernel.nx as usize], seed);
+        let sigma = if odd == 1 { HostArray::noise(&image.shape, seed + 1) } else { HostArray::noise(&[1], seed + 1) };
+        Example { kernel, inputs: vec![image, sigma], outputs: vec![HostArray::noise(&[1, 10, 11, BLOCK], seed + 2)] }
+    }
+}
