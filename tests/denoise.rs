@@ -62,7 +62,7 @@ fn rms(a: &Array3<f32>, b: &Array3<f32>) -> f64 {
 }
 
 fn method(name: &str, noise: Model) -> Box<dyn Denoiser> {
-    denoisers::named(name, &Options { noise, strength: 1.0 }).unwrap()
+    denoisers::named(name, &Options { noise, ..Options::default() }).unwrap()
 }
 
 #[test]
