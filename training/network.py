@@ -33,6 +33,7 @@ class Network(nn.Module):
 
     def __init__(self, widths=WIDTHS, blocks=BLOCKS):
         super().__init__()
+        self.widths, self.blocks = widths, blocks
         c1, c2, c3 = widths
         level = lambda width: nn.Sequential(*[Block(width) for _ in range(blocks)])
         self.head = nn.Conv2d(8, c1, 3, padding=1, bias=False)
