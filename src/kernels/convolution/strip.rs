@@ -130,6 +130,9 @@ impl Strip {
                     }
                 }
             }
+            // In memory from here on: the array that the loop below indexes must be another, or every sum would be stored at every
+            // step above.
+            let sums = std::hint::black_box(sums);
             for r in 0..R {
                 let out = self.out.add((block + r * L::N / BLOCK) * self.out_map + r * L::N % BLOCK);
                 for p in 0..P {
