@@ -56,7 +56,7 @@ pub fn reconstruct(
 }
 
 /// A primal–dual solver whose strength follows what is unexplained.
-struct Tuned {
+pub(super) struct Tuned {
     inner: PrimalDual,
     equations: NormalEquations,
     wish: Strength,
@@ -74,7 +74,7 @@ struct Tuned {
 }
 
 impl Tuned {
-    fn new(
+    pub(super) fn new(
         wish: Strength,
         encoded: &Encoded,
         device: &Device,
