@@ -1,36 +1,55 @@
-//! Plug and play for coils.
+//! Plug and play: a denoiser as prior. ½‖Ax − b‖² and the denoiser take turns by [`crate::solvers::continuation`], with a σ that
+//! falls from round to round; it begins with the image of the recipe `tv`.
+//!
+//! As in CT ([`crate::recipes::pnp`]), s is the noise of a number of the image that is settled by its own samples alone: σ̂·g over the
+//! mean diagonal d of AᴴA, with σ̂ and g as in [`super::tv`]. σ falls from FIRST·s to LAST·s, and ρ = λ·d·(s/σ)², where the strength is
+//! λ. Real and imaginary parts are denoised one by one, of an image whose smooth phase is taken off, so that nearly all of it
+//! is real.
 
 use std::sync::Arc;
 
-use ndarray::Array5;
+use ndarray::{Array5, Axis};
 use num_complex::Complex32;
 
 use super::{
     MrOptions, MrRecipe, MrReconstruction,
-    encoding::{self, Encoded},
+    encoding,
     frames, variational,
 };
 use crate::{
-    denoisers::{self, Denoiser, Noisy, Sigma},
+    denoisers::{Denoiser, Noisy, Sigma},
     device::{Array, Device, Element},
     error::Result,
     monitor::Monitor,
     operators::{
-        Coils, LinearOperator, Pixels,
+        Coils, LinearOperator,
         arithmetic::{add_columns, fill},
         coils::interleaved,
     },
     problem::Bounds,
-    recipes::{Strength, iteration::Enough},
-    regularisers::total_variation,
+    recipes::{iteration::Enough, pnp},
     scan::KSpace,
     solvers::{
-        Continuation, Solver,
+        Continuation,
         continuation::{Denoise, LeastSquaresStep, falling},
     },
 };
 
-fn env(name: &str, usual: f64) -> f64 {
+/// The first σ and the last, over s; these and the numbers below were found by trial on two heads, R = 4 and 5.
+const SIGMAS: [f64; 2] = [1.0, 0.4];
+/// λ.
+const LAMBDA: f64 = 0.8;
+/// Rounds, and conjugate gradients in a round.
+const ROUNDS: usize = 16;
+const STEPS: usize = 20;
+/// Iterations of total variation at first, at most.
+const PRELUDE: usize = 100;
+/// Deviation of the Gaussian that smooths the phase, in pixels.
+const SMOOTH: f64 = 3.0;
+/// The smooth image that says nothing of its phase, over its rms.
+const FAINT: f32 = 0.1;
+
+fn knob(name: &str, usual: f64) -> f64 {
     std::env::var(name).ok().map_or(usual, |v| v.parse().unwrap())
 }
 
@@ -41,129 +60,104 @@ pub struct Pnp(pub MrOptions);
 impl MrRecipe for Pnp {
     fn reconstruct(&self, scan: KSpace, device: &Device, monitor: &Monitor) -> Result<MrReconstruction> {
         let options = &self.0;
-        let name = std::env::var("PNP_PRIOR").unwrap_or("bm3d".into());
-        let denoiser = denoisers::named(&name, &Default::default())?;
+        let denoiser = pnp::named(options.denoiser.as_deref())?;
         frames::each_frame(("pnp", options), scan, (device, monitor), |encoded| {
-            let mut equations = encoded.equations(device)?;
-            let terms = |slices, strength: f64| vec![total_variation(device, slices, Pixels::Complex, strength as f32)];
-            let mut tv = variational::Tuned::new(Strength::Auto, encoded, device, (2, 1.0), &terms)?;
-            for _ in 0..env("PNP_TV", 100.0) as usize {
-                tv.next().expect("solvers never end")?;
+            let [nz, ny, nx] = encoded.matrix;
+            let start = variational::first(encoded, (device, monitor), (PRELUDE, options.iteration.keep))?;
+            let values: Vec<f32> = device.download(&start)?;
+            let deviation = encoded.deviation(encoded.equations(device)?.residual(&start)?);
+            let noise = deviation * encoded.gain / encoded.diagonal;
+            if monitor.is_finishing() || !(noise > 0.0 && noise.is_finite()) {
+                let note = "no noise to denoise, or no time: this is the image of total variation".to_string();
+                return Ok((encoding::image(&values, encoded.matrix), vec![note]));
             }
-            let mut start = device.zeros(tv.solution().shape(), Element::F32)?;
-            crate::operators::arithmetic::add(device, 1.0, tv.solution(), &mut start);
-            let sigma = encoded.deviation(equations.residual(&start)?);
-            let unit = sigma / encoded.gain;
-            let rounds = options.iteration.count.unwrap_or(env("PNP_ROUNDS", 20.0) as usize);
-            let lambda = options.strength.of(env("PNP_LAMBDA", 0.25)) * encoded.gain * encoded.gain * unit * unit;
-            let schedule =
-                falling([env("PNP_FIRST", 1.0) * unit, env("PNP_LAST", 0.25) * unit], lambda, rounds);
-            let size = crate::recipes::noise::rms_of(device, &start)?;
-            let phase = if env("PNP_PHASE", 1.0) > 0.0 {
-                Some(phase(device, &start, encoded.matrix)?)
-            } else {
-                None
-            };
-            let mut parts = Parts::new(device, encoded, phase)?;
+            let lambda = options.strength.of(knob("PNP_LAMBDA", LAMBDA));
+            let rounds = options.iteration.count.unwrap_or(knob("PNP_ROUNDS", ROUNDS as f64) as usize);
+            let sigmas = [knob("PNP_FIRST", SIGMAS[0]), knob("PNP_LAST", SIGMAS[1])].map(|sigma| sigma * noise);
+            let mut parts = Parts::new(device, encoded.matrix, &values)?;
             let denoise: Denoise = Box::new(|image, sigma, into| parts.denoise(&*denoiser, image, sigma, into));
             let step = LeastSquaresStep {
                 device: device.clone(),
                 normal: Arc::clone(&encoded.normal),
                 right: encoded.right(device)?,
-                iterations: env("PNP_CG", 20.0) as usize,
+                iterations: knob("PNP_CG", STEPS as f64) as usize,
             };
-            let mut solver = Continuation::new(
-                device,
-                (step, denoise),
-                start,
-                (schedule, env("PNP_MEMORY", 1.0) as f32),
-                Bounds::NONE,
-            )?;
-            let [nz, ny, nx] = encoded.matrix;
-            let iteration = frames::iteration(options, encoded.matrix);
+            let schedule = falling(sigmas, lambda * encoded.diagonal * noise * noise, rounds);
+            let mut solver = Continuation::new(device, (step, denoise), start, schedule, Bounds::NONE)?;
             let enough = Enough { change: 0.0, most: rounds };
-            let (mut values, note) = iteration.run(&mut solver, enough, [nz, ny, 2 * nx], monitor)?;
-            let w = env("PNP_OUT", 0.0) as f32;
-            if w > 0.0 {
-                let x: Vec<f32> = device.download(solver.of_the_data())?;
-                values.iter_mut().zip(x).for_each(|(z, x)| *z = (1.0 - w) * *z + w * x);
-            }
-            let notes = vec![format!("sigma {sigma:.3e} unit {unit:.3e} rms {size:.3e}"), note];
+            let iteration = frames::iteration(options, encoded.matrix);
+            let (values, note) = iteration.run(&mut solver, enough, [nz, ny, 2 * nx], monitor)?;
+            let notes = vec![pnp::remark(options.denoiser.as_deref(), lambda, sigmas), note];
             Ok((encoding::image(values.as_slice().unwrap_or_default(), encoded.matrix), notes))
         })
     }
 }
 
+/// Denoises the two parts of a complex image whose smooth phase is known.
 struct Parts {
     device: Device,
     slices: [usize; 3],
-    phase: Option<Coils>,
+    /// e^(iφ), as the map of one coil.
+    phase: Coils,
     turned: Array,
-    parts: [Array; 2],
+    part: Array,
 }
 
 impl Parts {
-    fn new(device: &Device, encoded: &Encoded, phase: Option<Coils>) -> Result<Self> {
-        let [nz, ny, nx] = encoded.matrix;
+    /// For images like `image`, planar.
+    fn new(device: &Device, slices: [usize; 3], image: &[f32]) -> Result<Self> {
+        let [nz, ny, nx] = slices;
         let turned = device.zeros(&[nz * ny, 2, nx], Element::F32)?;
-        let part = || device.zeros(&[nz * ny, nx], Element::F32);
-        Ok(Self { device: device.clone(), slices: encoded.matrix, phase, turned, parts: [part()?, part()?] })
+        let part = device.zeros(&[nz * ny, nx], Element::F32)?;
+        let phase = Coils::new(device, phase(image, slices).view())?;
+        Ok(Self { device: device.clone(), slices, phase, turned, part })
     }
 
     fn denoise(&mut self, denoiser: &dyn Denoiser, image: &Array, sigma: f32, into: &mut Array) -> Result<()> {
-        let Self { device, slices, phase, turned, parts } = self;
-        let nx = slices[2];
-        match phase {
-            Some(phase) => phase.adjoint(image, turned)?,
-            None => {
-                fill(device, 0.0, turned);
-                crate::operators::arithmetic::add(device, 1.0, image, turned);
-            }
-        }
-        for (index, part) in parts.iter_mut().enumerate() {
+        let Self { device, slices, phase, turned, part } = self;
+        let (nx, sigma) = (slices[2], Sigma::Flat(sigma));
+        phase.adjoint(image, turned)?;
+        fill(device, 0.0, into);
+        for skip in [0, nx] {
             fill(device, 0.0, part);
-            add_columns(device, 1.0, (turned, part), nx, [index * nx, 0]);
+            add_columns(device, 1.0, (turned, part), nx, [skip, 0]);
+            let quiet = denoiser.denoise(device, &Noisy::new(part, *slices, &sigma)?)?;
+            add_columns(device, 1.0, (&quiet, into), nx, [0, skip]);
         }
         fill(device, 0.0, turned);
-        let sigma = Sigma::Flat(sigma);
-        for (index, part) in parts.iter().enumerate() {
-            let quiet = denoiser.denoise(device, &Noisy::new(part, *slices, &sigma)?)?;
-            add_columns(device, 1.0, (&quiet, turned), nx, [0, index * nx]);
-        }
-        match phase {
-            Some(phase) => phase.forward(turned, into)?,
-            None => {
-                fill(device, 0.0, into);
-                crate::operators::arithmetic::add(device, 1.0, turned, into);
-            }
-        }
-        Ok(())
+        add_columns(device, 1.0, (into, turned), 2 * nx, [0, 0]);
+        phase.forward(turned, into)
     }
 }
 
-/// The smooth image's phase, as a coil of unit size.
-fn phase(device: &Device, image: &Array, [nz, ny, nx]: [usize; 3]) -> Result<Coils> {
-    let width = env("PNP_SMOOTH", 2.0);
-    let values = interleaved(&device.download::<f32>(image)?, nx);
-    let mut values = Array5::from_shape_vec([1, 1, nz, ny, nx], values).expect("an image");
-    let reach = (3.0 * width).ceil() as isize;
-    let kernel: Vec<f32> = (-reach..=reach).map(|at| (-0.5 * (at as f64 / width).powi(2)).exp() as f32).collect();
+/// e^(iφ), `[1, 1, z, y, x]`: the phase of the smoothed image, which turns to one phase for all where the image is faint, since
+/// a phase made of noise would turn noise to signal.
+fn phase(image: &[f32], [nz, ny, nx]: [usize; 3]) -> Array5<Complex32> {
+    let mut smooth = Array5::from_shape_vec([1, 1, nz, ny, nx], interleaved(image, nx)).expect("a planar image");
+    let reach = (3.0 * SMOOTH).ceil() as isize;
+    let weights: Vec<f32> = (-reach..=reach).map(|at| (-0.5 * (at as f64 / SMOOTH).powi(2)).exp() as f32).collect();
+    let total: f32 = weights.iter().sum();
     for axis in [3, 4] {
-        for mut lane in values.lanes_mut(ndarray::Axis(axis)) {
-            let before = lane.to_vec();
-            for (at, value) in lane.iter_mut().enumerate() {
-                let mut sum = Complex32::default();
-                for (k, weight) in (-reach..=reach).zip(&kernel) {
-                    if let Some(v) = before.get(at.wrapping_add_signed(k)) {
-                        sum += *v * *weight;
-                    }
-                }
-                *value = sum;
+        for mut line in smooth.lanes_mut(Axis(axis)) {
+            let before = line.to_vec();
+            for (at, value) in line.iter_mut().enumerate() {
+                let near = (-reach..=reach).zip(&weights).filter_map(|(away, weight)| {
+                    before.get(at.wrapping_add_signed(away)).map(|value| value * weight / total)
+                });
+                *value = near.sum();
             }
         }
     }
-    values.mapv_inplace(|value| if value.norm() > 0.0 { value / value.norm() } else { Complex32::new(1.0, 0.0) });
-    Coils::new(device, values.view())
+    let square: f32 = smooth.iter().map(|value| value.norm_sqr()).sum::<f32>() / smooth.len() as f32;
+    let mean: Complex32 = smooth.iter().map(|value| value * value.norm()).sum();
+    let mean = unit(mean) * FAINT * square.sqrt();
+    smooth.mapv_into(|value| unit(value + mean))
+}
+
+/// A number's direction; 1 of none.
+fn unit(value: Complex32) -> Complex32 {
+    let size = value.norm();
+    if size > 0.0 { value / size } else { Complex32::new(1.0, 0.0) }
 }
 
 /// As asked for.
