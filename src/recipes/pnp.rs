@@ -45,11 +45,7 @@ struct Tuning {
     start: &'static str,
 }
 
-fn knob(name: &str, usual: f64) -> f64 {
-    std::env::var(name).ok().map_or(usual, |v| v.parse().unwrap())
-}
-
-const FEW_VIEWS: Tuning = Tuning { sigmas: [1.0, 0.3], lambda: 0.25, rounds: 24, steps: 40, start: "tv" };
+const FEW_VIEWS: Tuning = Tuning { sigmas: [1.2, 0.4], lambda: 0.25, rounds: 24, steps: 40, start: "tv" };
 const MANY_VIEWS: Tuning = Tuning { sigmas: [0.5, 0.15], lambda: 0.25, rounds: 12, steps: 10, start: "pwls" };
 
 /// The recipe.
@@ -63,13 +59,6 @@ impl Recipe for Pnp {
         options.iteration.check(&scan.geometry, grid)?;
         let denoiser = named(options.denoiser.as_deref())?;
         let tuning = if scan.geometry.views.len() < MANY { FEW_VIEWS } else { MANY_VIEWS };
-        let tuning = Tuning {
-            sigmas: [knob("PNP_FIRST", tuning.sigmas[0]), knob("PNP_LAST", tuning.sigmas[1])],
-            lambda: knob("PNP_LAMBDA", tuning.lambda),
-            rounds: knob("PNP_ROUNDS", tuning.rounds as f64) as usize,
-            steps: knob("PNP_CG", tuning.steps as f64) as usize,
-            start: tuning.start,
-        };
         let mut notes = Vec::new();
         let first = first(options, tuning.start, (&scan, grid), (device, monitor), &mut notes)?;
         if monitor.is_finishing() {
