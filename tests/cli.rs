@@ -817,8 +817,9 @@ fn strengths_photons_and_views_that_cannot_be() {
     npy(at, "empty.npy", "<f4", false, "60, 48", &little(&[0.0; 60 * 48]));
     works(at, "scan disk --geometry parallel --views 60 --angles 0..180deg --cells 48 --cell 6mm -o sino.npy");
     works(at, "phantom disk --size 48 --voxel 6mm -o prior.npy");
-    for method in ["tv", "tgv", "piccs", "nonlocal", "asd-pocs", "pwls", "sirt", "sart", "cgls"] {
-        let with = format!("--method {method} --prior prior.npy --size 48 --voxel 6mm -o image.npy");
+    for method in ["tv", "tgv", "piccs", "nonlocal", "pnp", "asd-pocs", "pwls", "sirt", "sart", "cgls"] {
+        let prior = if method == "piccs" { "--prior prior.npy " } else { "" };
+        let with = format!("--method {method} {prior}--size 48 --voxel 6mm -o image.npy");
         for strength in ["0", "-1", "nan", "inf", "0x"] {
             refused(at, &format!("recon scan.h5 {with} --strength {strength}"), &["strength", "above 0"]);
         }
@@ -831,6 +832,27 @@ fn strengths_photons_and_views_that_cannot_be() {
         let empty = format!("recon empty.npy {parallel} --angles 0..180deg {with}");
         refused(at, &empty, &["nothing to reconstruct"]);
     }
+}
+
+/// A denoiser or an image, for the two methods that have one.
+#[test]
+fn priors_that_cannot_be() {
+    let folder = with_scan();
+    let at = folder.path();
+    let with = "--size 48 --voxel 6mm -o image.npy";
+    refused(at, &format!("recon scan.h5 --method tv --prior bm3d {with}"), &["--prior", "piccs", "pnp", "tv has none"]);
+    refused(at, &format!("recon scan.h5 --prior bm3d {with}"), &["--prior", "fbp has none"]);
+    refused(at, &format!("recon scan.h5 --method pnp --prior blur {with}"), &["no denoiser 'blur'", "bm3d, nlm"]);
+    refused(at, &format!("recon scan.h5 --method piccs --prior bm3d {with}"), &["bm3d"]);
+    works(at, "sampling poisson --matrix 48,48 --acceleration 2 --calibration 16 --seed 1 -o mask.npy");
+    works(
+        at,
+        "scan shepp-logan-toft --mr --matrix 48,48 --coils 4 --sampling mask.npy --snr 30dB --seed 1 -o kspace.npy",
+    );
+    refused(at, "recon kspace.npy --method tv --prior bm3d -o image.npy", &["--prior is for pnp", "tv has none"]);
+    refused(at, "recon kspace.npy --method pnp --prior blur -o image.npy", &["no denoiser 'blur'", "bm3d, nlm"]);
+    works(at, "recon kspace.npy --method pnp --prior nlm --iterations 2 -o image.npy");
+    works(at, &format!("recon scan.h5 --method pnp --prior nlm --iterations 2 --force {with}"));
 }
 
 #[test]

@@ -41,8 +41,8 @@ pub struct IterativeFlags {
     /// The first image, on the grid of the reconstruction, in mm⁻¹ (or HU with --mu-water)
     #[arg(long, value_name = "IMAGE")]
     start: Option<PathBuf>,
-    /// The prior image of piccs, likewise
-    #[arg(long, value_name = "IMAGE")]
+    /// What is known beforehand: for pnp a denoiser (bm3d, nlm, …; bm3d by default), for piccs an image, likewise
+    #[arg(long, value_name = "DENOISER|IMAGE")]
     prior: Option<PathBuf>,
     /// Photons per ray in the open beam, from which the rays' weights and the noise follow
     #[arg(long, value_name = "COUNT", allow_hyphen_values = true)]
@@ -119,13 +119,19 @@ impl IterativeFlags {
     }
 
     /// The options, and the trace that fills while the method runs.
-    pub fn options(&self, grid: &Grid, unit: LengthUnit, mu_water: Option<f64>) -> Result<(Options, Trace)> {
+    pub fn options(
+        &self,
+        method: &str,
+        (grid, unit): (&Grid, LengthUnit),
+        mu_water: Option<f64>,
+    ) -> Result<(Options, Trace)> {
         // Methods without a regulariser would not look at it.
         self.strength.check()?;
         let read = |path: &Option<PathBuf>| path.as_ref().map(|path| image(path, mu_water)).transpose();
         if let Some(photons) = self.photons.filter(|photons| !(*photons > 0.0 && photons.is_finite())) {
             return Err(Error::Option(format!("--photons {photons}: give the count of the open beam, above 0")));
         }
+        let denoiser = self.denoiser(method, "piccs (an image) or pnp (a denoiser)")?;
         let trace = Trace::default();
         let iteration = Iteration {
             count: self.iterations.0,
@@ -139,17 +145,27 @@ impl IterativeFlags {
             bounds: self.bounds.unwrap_or(Bounds::NON_NEGATIVE),
             photons: self.photons,
             subsets: self.subsets,
-            prior: read(&self.prior)?,
+            prior: if denoiser.is_some() { None } else { read(&self.prior)? },
+            denoiser,
             ..Options::default()
         };
         Ok((options, trace))
+    }
+
+    /// The denoiser that `--prior` names, which is for `users` only.
+    pub fn denoiser(&self, method: &str, users: &str) -> Result<Option<String>> {
+        match (&self.prior, method) {
+            (Some(name), "pnp") => Ok(Some(name.display().to_string())),
+            (None, _) => Ok(None),
+            (Some(_), "piccs") if users.contains("piccs") => Ok(None),
+            (Some(_), _) => Err(Error::Option(format!("--prior is for {users}; {method} has none: leave it out"))),
+        }
     }
 
     /// What of it MR has: iterations and strength, and the trace that fills while the method runs.
     pub fn for_mr(&self, grid: Grid, unit: LengthUnit) -> Result<(Iteration, Strength, Trace)> {
         let only_ct = [
             ("--start", self.start.is_some()),
-            ("--prior", self.prior.is_some()),
             ("--photons", self.photons.is_some()),
             ("--subsets", self.subsets.is_some()),
             ("--bounds", self.bounds.is_some()),

@@ -206,6 +206,7 @@ impl Task<'_> {
                 Some(PartialFourierFlag::Homodyne) => PartialFourier::Homodyne,
                 _ => PartialFourier::Pocs,
             },
+            denoiser: self.iterative.denoiser(self.method, "pnp (a denoiser)")?,
         };
         let shape = scan.samples.shape().to_vec();
         let made = mr::named(self.method, &options)?.reconstruct(scan, &device, &monitor)?;

@@ -189,7 +189,7 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     }
     let shape = scan.geometry.shape();
     let method = flags.method.as_deref().unwrap_or("fbp");
-    let (options, trace) = flags.iterative.options(&grid, unit, flags.mu_water)?;
+    let (options, trace) = flags.iterative.options(method, (&grid, unit), flags.mu_water)?;
     let recipe = recipes::named(method, &Options { fbp: flags.fbp.recipe(), ..options })?;
     let (scan, recipe) = flags.hardening.apply(scan, recipe, &mut notes)?;
     let made = recipe.reconstruct(scan, &grid, &device, &monitor)?;

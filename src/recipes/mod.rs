@@ -69,6 +69,7 @@ recipes! {
     "cgls" => cgls,
     "pwls" => pwls,
     "nonlocal" => nonlocal,
+    "pnp" => pnp,
 }
 
 /// Values of an image, from the lines of a device array.

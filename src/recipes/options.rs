@@ -67,6 +67,8 @@ pub struct Options {
     pub subsets: Option<usize>,
     /// A prior image on the grid of the reconstruction.
     pub prior: Option<Array3<f32>>,
+    /// The denoiser that is pnp's prior, by its name in [`crate::denoisers::ALL`]; block matching by default.
+    pub denoiser: Option<String>,
 }
 
 impl Default for Options {
@@ -79,6 +81,7 @@ impl Default for Options {
             photons: None,
             subsets: None,
             prior: None,
+            denoiser: None,
         }
     }
 }

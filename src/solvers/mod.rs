@@ -3,6 +3,7 @@
 
 pub mod asd_pocs;
 pub mod conjugate_gradient;
+pub mod continuation;
 pub mod fista;
 pub mod linear_system;
 pub mod linearised_admm;
@@ -16,6 +17,7 @@ mod watch;
 pub use crate::problem::Bounds;
 pub use asd_pocs::AsdPocs;
 pub use conjugate_gradient::ConjugateGradient;
+pub use continuation::Continuation;
 pub use fista::Fista;
 pub use linear_system::LinearSystem;
 pub use linearised_admm::{AdmmOptions, LinearisedAdmm, SplitTerm};

@@ -40,6 +40,8 @@ pub struct Encoded {
     /// g: the rms of the numbers of AᴴWn where there are maps, for white noise n of variance 1 a number: the root of
     /// Σ w²/N · Σ |S|², since the transform's elements all have the size 1/√N.
     pub gain: f64,
+    /// The mean of AᴴWA's diagonal where there are maps: Σ w/N · Σ |S|².
+    pub diagonal: f64,
     /// Image extents.
     pub matrix: [usize; 3],
     /// Sets of maps.
@@ -72,14 +74,15 @@ impl Encoded {
                 along(device, (samples, maps), &list[if list.len() > 1 { frame } else { 0 }])?
             }
         };
-        let points = scan.matrix().iter().product::<usize>() as f64;
+        let (points, sensitivity) = (scan.matrix().iter().product::<usize>() as f64, sensitivity(maps));
         Ok(Self {
             normal: parts.normal,
             norm: parts.norm,
             right: parts.right,
             energy: parts.energy,
             numbers: 2.0 * parts.weight * samples.dim().0 as f64,
-            gain: (parts.square / points * sensitivity(maps)).sqrt(),
+            gain: (parts.square / points * sensitivity).sqrt(),
+            diagonal: parts.weight / points * sensitivity,
             matrix: scan.matrix(),
             sets: maps.dim().0,
         })

@@ -67,6 +67,7 @@ mr_recipes! {
     "partial-fourier" => partial_fourier,
     "nlinv" => nlinv,
     "low-rank" => low_rank,
+    "pnp" => pnp,
 }
 
 /// Where a strength came from, for the report.

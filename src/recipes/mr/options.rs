@@ -29,6 +29,8 @@ pub struct MrOptions {
     pub combine: Option<Combine>,
     /// How partial-fourier fills the other half.
     pub partial_fourier: PartialFourier,
+    /// The denoiser that is pnp's prior, by its name in [`crate::denoisers::ALL`]; block matching by default.
+    pub denoiser: Option<String>,
 }
 
 /// How images of single coils become one without maps.

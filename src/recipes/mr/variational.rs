@@ -12,13 +12,14 @@ use crate::{
     error::Result,
     functionals::NormalEquations,
     monitor::Monitor,
-    operators::{WithinFirstChannels, arithmetic::add_columns},
+    operators::{Pixels, WithinFirstChannels, arithmetic::add_columns},
     problem::{Bounds, Fidelity, Metric, Problem, Term},
     recipes::{
-        Strength,
+        Iteration, Strength,
         iteration::{Enough, LOOK},
         noise::rms_of,
     },
+    regularisers::total_variation,
     scan::KSpace,
     solvers::{PrimalDual, Progress, Solver, primal_dual::Steps},
 };
@@ -53,6 +54,21 @@ pub fn reconstruct(
         let notes = vec![solver.remark(), note];
         Ok((encoding::image(values.as_slice().unwrap_or_default(), encoded.matrix), notes))
     })
+}
+
+/// The image of the recipe tv after `iterations` at most, planar, for recipes that begin there.
+pub fn first(
+    encoded: &Encoded,
+    (device, monitor): (&Device, &Monitor),
+    (iterations, keep): (usize, bool),
+) -> Result<Array> {
+    let terms = |slices, strength: f64| vec![total_variation(device, slices, Pixels::Complex, strength as f32)];
+    let mut solver = Tuned::new(Strength::Auto, encoded, device, (2, 1.0), terms)?;
+    let [nz, ny, nx] = encoded.matrix;
+    let iteration = Iteration { keep, ..Iteration::default() };
+    let enough = Enough { most: iterations, ..ENOUGH };
+    let (values, _) = iteration.run(&mut solver, enough, [nz, ny, 2 * nx], monitor)?;
+    device.upload(encoded.normal.domain(), values.into_raw_vec_and_offset().0)
 }
 
 /// A primal–dual solver whose strength follows what is unexplained.

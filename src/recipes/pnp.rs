@@ -1,0 +1,149 @@
+//! Plug and play: a denoiser as prior. ½ Σ w (Ax − b)² and the denoiser take turns by [`crate::solvers::continuation`], with a
+//! σ that falls from round to round; it begins with the image of the recipe `tv`, from many views with that of `pwls`.
+//!
+//! The weights are absolute, one over the rays' variances, so that s = 1/g, with g² the mean diagonal of AᵀWA, is the noise of
+//! a pixel that is settled by its own rays alone. σ falls from FIRST·s to LAST·s, and the pull between the data's image and the
+//! denoised one is ρ = λ/σ². A denoiser that were the proximal map of σ²R, with R minus the logarithm of the images' density, would
+//! have λ = 1; the strength is this λ.
+
+use std::sync::Arc;
+
+use ndarray::Array3;
+
+use super::{
+    Iteration, Recipe, Reconstruction, classical, iteration::Enough, noise, options::{Options, Strength},
+};
+use crate::{
+    denoisers::{self, Noisy, Sigma},
+    device::{Array, Device, Element},
+    error::Result,
+    geometry::Grid,
+    monitor::Monitor,
+    operators::{LinearOperator, Normal, Weighted, XRay},
+    scan::Scan,
+    solvers::{
+        Continuation,
+        continuation::{Denoise, LeastSquaresStep, falling},
+    },
+};
+
+/// The denoiser, unless one is named.
+pub(super) const USUAL: &str = "bm3d";
+/// Views that count as many.
+const MANY: usize = 240;
+
+/// What was found by trial on a chest slice, for few views and for many.
+struct Tuning {
+    /// The first σ and the last, over s.
+    sigmas: [f64; 2],
+    /// λ.
+    lambda: f64,
+    rounds: usize,
+    /// Conjugate gradients in a round.
+    steps: usize,
+    /// Of the first image.
+    start: &'static str,
+}
+
+const FEW_VIEWS: Tuning = Tuning { sigmas: [1.2, 0.4], lambda: 0.25, rounds: 24, steps: 40, start: "tv" };
+const MANY_VIEWS: Tuning = Tuning { sigmas: [0.5, 0.15], lambda: 0.25, rounds: 12, steps: 10, start: "pwls" };
+
+/// The recipe.
+#[derive(Clone, Debug, Default)]
+pub struct Pnp(pub Options);
+
+impl Recipe for Pnp {
+    fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
+        let options = &self.0;
+        options.strength.check()?;
+        options.iteration.check(&scan.geometry, grid)?;
+        let denoiser = named(options.denoiser.as_deref())?;
+        let tuning = if scan.geometry.views.len() < MANY { FEW_VIEWS } else { MANY_VIEWS };
+        let mut notes = Vec::new();
+        let first = first(options, tuning.start, (&scan, grid), (device, monitor), &mut notes)?;
+        if monitor.is_finishing() {
+            return Ok(classical::finished("pnp", first, &scan, grid, notes));
+        }
+        let start = classical::start(options, grid, device, Some(first))?;
+        let (step, gain) = monitor.step("plan", 1, || data(options, (&scan, grid), device, tuning.steps, &mut notes))?;
+        let sigmas = tuning.sigmas.map(|sigma| sigma / gain);
+        let lambda = options.strength.of(tuning.lambda);
+        notes.push(remark(options.denoiser.as_deref(), lambda, sigmas));
+        let denoise: Denoise = Box::new(|image, sigma, into| {
+            let sigma = Sigma::Flat(sigma);
+            *into = denoiser.denoise(device, &Noisy::new(image, grid.shape, &sigma)?)?;
+            Ok(())
+        });
+        let rounds = options.iteration.count.unwrap_or(tuning.rounds);
+        let schedule = falling(sigmas, lambda, rounds);
+        let mut solver = Continuation::new(device, (step, denoise), start, schedule, options.bounds)?;
+        let enough = Enough { change: 0.0, most: rounds };
+        let (values, note) = options.iteration.run(&mut solver, enough, grid.shape, monitor)?;
+        notes.push(note);
+        Ok(classical::finished("pnp", values, &scan, grid, notes))
+    }
+}
+
+/// The denoiser of that name.
+pub(super) fn named(name: Option<&str>) -> Result<Box<dyn denoisers::Denoiser>> {
+    let name = name.unwrap_or(USUAL);
+    if !denoisers::ALL.contains(&name) {
+        let known = denoisers::ALL.join(", ");
+        return Err(crate::Error::Option(format!("there is no denoiser '{name}' to be pnp's prior; there are {known}")));
+    }
+    denoisers::named(name, &denoisers::Options::default())
+}
+
+/// What was decided.
+pub(super) fn remark(name: Option<&str>, lambda: f64, [first, last]: [f64; 2]) -> String {
+    format!("{}, strength λ {lambda:.3}, for noise from {first:.2e} to {last:.2e}", name.unwrap_or(USUAL))
+}
+
+/// The first image, made with what concerns pnp itself left out; the one that was given, if so.
+fn first(
+    options: &Options,
+    method: &str,
+    (scan, grid): (&Scan, &Grid),
+    (device, monitor): (&Device, &Monitor),
+    notes: &mut Vec<String>,
+) -> Result<Array3<f32>> {
+    if let Some(start) = &options.iteration.start {
+        return Ok(start.clone());
+    }
+    let iteration = Iteration { keep: options.iteration.keep, ..Iteration::default() };
+    let options = Options { strength: Strength::Auto, iteration, ..options.clone() };
+    let made = super::named(method, &options)?.reconstruct(scan.clone(), grid, device, monitor)?;
+    notes.extend(made.notes.into_iter().map(|note| format!("at first {method}: {note}")));
+    Ok(made.image.values)
+}
+
+/// The weighted least squares of a scan, and g.
+fn data(
+    options: &Options,
+    (scan, grid): (&Scan, &Grid),
+    device: &Device,
+    iterations: usize,
+    notes: &mut Vec<String>,
+) -> Result<(LeastSquaresStep, f64)> {
+    let trust = classical::trust(scan, options.photons)?;
+    notes.push(trust.note);
+    let xray = XRay::new(device, &scan.geometry, grid)?;
+    let range = xray.range().to_vec();
+    let roots: Vec<f32> = trust.weights.iter().map(|weight| weight.sqrt()).collect();
+    let lines: Vec<f32> = scan.projections.iter().zip(&roots).map(|(line, root)| line * root).collect();
+    let operator = Weighted::new(device, xray, device.upload(&range, roots)?)?;
+    let gain = noise::gain(&operator, device)?;
+    if gain == 0.0 {
+        return Err(crate::Error::Geometry("no ray meets the grid; check its size and centre".into()));
+    }
+    let lines: Array = device.upload(&range, lines)?;
+    let mut right = device.zeros(operator.domain(), Element::F32)?;
+    operator.adjoint(&lines, &mut right)?;
+    let normal = Arc::new(Normal::new(device, operator)?);
+    Ok((LeastSquaresStep { device: device.clone(), normal, right, iterations }, gain))
+}
+
+/// As asked for.
+pub fn recipe(options: &Options) -> Box<dyn Recipe> {
+    Box::new(Pnp(options.clone()))
+}
