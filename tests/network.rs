@@ -17,8 +17,10 @@ mod devices;
 /// Made by `training/reference.py`: a small network, an image, its σ and what PyTorch makes of them in double precision.
 const REFERENCE: &[u8] = include_bytes!("reference/network.safetensors");
 
+/// Shape and numbers.
+type Tensor = (Vec<usize>, Vec<f32>);
 /// A file's tensors, to be changed.
-type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+type Tensors = BTreeMap<String, Tensor>;
 
 fn tensors() -> Tensors {
     let file = SafeTensors::deserialize(REFERENCE).unwrap();
@@ -39,7 +41,7 @@ fn bytes(tensors: &Tensors) -> Vec<u8> {
 }
 
 /// The weights alone, and image, σ and output.
-fn reference() -> (Tensors, [(Vec<usize>, Vec<f32>); 3]) {
+fn reference() -> (Tensors, [Tensor; 3]) {
     let mut all = tensors();
     let parts = ["y", "sigma", "output"].map(|name| all.remove(name).unwrap());
     (all, parts)

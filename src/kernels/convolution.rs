@@ -78,7 +78,7 @@ pub(super) fn run(simd: Simd, taps: Taps, layer: &ChannelBlocks, [maps, weights]
     assert!(maps.len() >= channels.div_ceil(BLOCK) * in_map, "maps of {channels} channels");
     assert!(weights.len() >= (first_weights + blocks) * weights_line, "weights of {blocks} blocks");
     assert!(into.len() >= (first_output + blocks) * map, "maps of {blocks} blocks");
-    assert!(layer.first_input + layer.inputs <= layer.all_inputs && layer.first_input as usize % BLOCK == 0);
+    assert!(layer.first_input + layer.inputs <= layer.all_inputs && (layer.first_input as usize).is_multiple_of(BLOCK));
     let into = Shared(into.as_mut_ptr());
     // Two blocks at a time, so that each input that is read serves both.
     let pairs = blocks.div_ceil(2);

@@ -23,7 +23,7 @@ const LARGEST: u64 = 1 << 30;
 pub struct Parameters {
     /// Channels at half, a quarter and an eighth of the resolution.
     pub widths: [usize; 3],
-    /// Blocks of each of [`STAGES`].
+    /// Blocks of each stage, in the order in which the image passes them: enc1, enc2, mid, dec2, dec1.
     pub blocks: [usize; 5],
     /// What the file says of itself: `trained_on`, `noise` and so on.
     pub said: BTreeMap<String, String>,

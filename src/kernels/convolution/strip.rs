@@ -97,6 +97,7 @@ impl Strip {
     }
 
     /// P pixels from `x` on, R vectors of channels from `block` on.
+    #[allow(clippy::needless_range_loop, reason = "registers are told apart by known indices")]
     #[inline(always)]
     unsafe fn sums<L: Lanes, const R: usize, const P: usize, const STEP: usize>(&self, block: usize, x: usize) {
         // SAFETY: the caller's.
