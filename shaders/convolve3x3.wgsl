@@ -18,7 +18,7 @@ fn tap(at: u32) -> mat4x4f {
     return mat4x4f(taps[first], taps[first + 1u], taps[first + 2u], taps[first + 3u]);
 }
 
-// Input channels from `first` on, and their weights. Beyond the maps' frame the tile has zeros.
+// Input channels, beginning with `first`, and their weights. Beyond the maps' frame the tile has zeros.
 fn fetch(group: vec3u, local: u32, first: u32) {
     let layer = params.layer;
     let height = layer.height + 2u;
@@ -62,13 +62,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
         workgroupBarrier();
         for (var channel = 0u; channel < CHUNK; channel += 1u) {
             for (var line = 0u; line < 3u; line += 1u) {
-                let from = (channel * LINES + y + line) * STRIDE + x;
-                let p = tile[from];
-                let q = tile[from + 1u];
-                let r = tile[from + 2u];
-                let s = tile[from + 3u];
-                let t = tile[from + 4u];
-                let u = tile[from + 5u];
+                let source = (channel * LINES + y + line) * STRIDE + x;
+                let p = tile[source];
+                let q = tile[source + 1u];
+                let r = tile[source + 2u];
+                let s = tile[source + 3u];
+                let t = tile[source + 4u];
+                let u = tile[source + 5u];
                 let left = tap(3u * line * CHUNK + channel);
                 a += left * p;
                 b += left * q;

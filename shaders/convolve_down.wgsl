@@ -16,9 +16,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(global_invocation_id) plac
         for (var tap = 0u; tap < 4u; tap += 1u) {
             let y = 2u * place.y + 1u + tap / 2u;
             let x = 2u * place.x + 1u + tap % 2u;
-            let from = 4u * ((first / 16u * height + y) * width + x);
+            let source = 4u * ((first / 16u * height + y) * width + x);
             for (var channel = 0u; channel < channels; channel += 4u) {
-                let four = maps[from + channel / 4u];
+                let four = maps[source + channel / 4u];
                 sums += weights_at(row) * four.x;
                 sums += weights_at(row + 1u) * four.y;
                 sums += weights_at(row + 2u) * four.z;

@@ -16,8 +16,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(global_invocation_id) plac
     var c = mat4x4f();
     var d = mat4x4f();
     for (var channel = 0u; channel < layer.inputs; channel += 1u) {
-        let from = (channel / 16u * height + place.y + 1u) * width + place.x + 1u;
-        let value = maps[4u * from + channel % 16u / 4u][channel % 4u];
+        let source = (channel / 16u * height + place.y + 1u) * width + place.x + 1u;
+        let value = maps[4u * source + channel % 16u / 4u][channel % 4u];
         a += weights_at(row) * value;
         b += weights_at(row + all) * value;
         c += weights_at(row + 2u * all) * value;

@@ -3,6 +3,7 @@
 struct Params {
     nx: u32,
     line: u32,
+    into_line: u32,
     lines: u32,
     column: u32,
     columns: u32,
@@ -29,7 +30,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let column = index % params.columns;
     let y = params.tile_y + line;
     let x = params.tile_x + column;
-    let place = (params.line + line) * params.nx + params.column + column;
-    let from = 16u * ((y / 2u + 1u) * (params.width + 2u) + x / 2u + 1u) + 2u * (y % 2u) + x % 2u;
-    into[place] = image[place] - maps[from];
+    let place = params.column + column;
+    let source = 16u * ((y / 2u + 1u) * (params.width + 2u) + x / 2u + 1u) + 2u * (y % 2u) + x % 2u;
+    let value = image[(params.line + line) * params.nx + place] - maps[source];
+    into[(params.into_line + line) * params.nx + place] = value;
 }

@@ -6,6 +6,8 @@ struct Params {
     ny: u32,
     first: u32,
     lines: u32,
+    image_first: u32,
+    sigma_first: u32,
     slice: u32,
     top: u32,
     left: u32,
@@ -41,14 +43,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     if line >= 2u * params.height {
         return;
     }
-    let from = params.slice + mirrored(params.top + line, params.ny);
-    if from < params.first || from >= params.first + params.lines {
+    let source = params.slice + mirrored(params.top + line, params.ny);
+    if source < params.first || source >= params.first + params.lines {
         return;
     }
     let into = 16u * ((line / 2u + 1u) * (params.width + 2u) + x + 1u) + 2u * (line % 2u);
     for (var side = 0u; side < 2u; side += 1u) {
-        let pixel = (from - params.first) * params.nx + mirrored(params.left + 2u * x + side, params.nx);
-        maps[into + side] = image[pixel];
-        maps[into + 4u + side] = params.strength * sigma[params.sigma_step * pixel];
+        let column = mirrored(params.left + 2u * x + side, params.nx);
+        maps[into + side] = image[(source - params.image_first) * params.nx + column];
+        let at = params.sigma_step * ((source - params.sigma_first) * params.nx + column);
+        maps[into + 4u + side] = params.strength * sigma[at];
     }
 }

@@ -10,9 +10,9 @@ use crate::device::{Example, Host, HostArray, HostMut, Kernel, fold};
 
 const SIZE: usize = 64;
 
-/// Inputs: a slab of an image of slices `[nz·ny, nx]`; the same slab of σ, or one number. Output: a block of maps, `[1,
-/// height + 2, width + 2, 16]` ([`super::ChannelBlocks`]), of which the first eight channels are written, as far as the slab
-/// has their pixels.
+/// Inputs: a slab of an image of slices `[nz·ny, nx]`; a slab of σ with some of its lines, or one number. Output: a block of maps, `[1,
+/// height + 2, width + 2, 16]` ([`super::ChannelBlocks`]), of which the first eight channels are written, as far as the slabs
+/// have their pixels.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 pub struct Unshuffle {
@@ -20,10 +20,14 @@ pub struct Unshuffle {
     pub nx: u32,
     /// Lines of a slice.
     pub ny: u32,
-    /// First line of the slab.
+    /// The first line that both slabs have.
     pub first: u32,
-    /// Lines of the slab.
+    /// Lines that both have.
     pub lines: u32,
+    /// The image's slab begins with this line,
+    pub image_first: u32,
+    /// and that of σ with this.
+    pub sigma_first: u32,
     /// First line of the slice.
     pub slice: u32,
     /// The tile's first line in the slice.
@@ -64,9 +68,10 @@ impl Kernel for Unshuffle {
                 }
                 for (x, map) in map.chunks_exact_mut(BLOCK).skip(1).take(width).enumerate() {
                     for j in 0..2 {
-                        let pixel = (from - slab.start) * nx + mirrored((left + 2 * x + j) as isize, nx);
-                        map[2 * i + j] = image[pixel];
-                        map[4 + 2 * i + j] = self.strength * sigma[self.sigma_step as usize * pixel];
+                        let column = mirrored((left + 2 * x + j) as isize, nx);
+                        map[2 * i + j] = image[(from - self.image_first as usize) * nx + column];
+                        let at = self.sigma_step as usize * ((from - self.sigma_first as usize) * nx + column);
+                        map[4 + 2 * i + j] = self.strength * sigma[at];
                     }
                 }
             }
@@ -80,6 +85,8 @@ impl Kernel for Unshuffle {
             ny: 19,
             first: 25,
             lines: 12,
+            image_first: 23,
+            sigma_first: 25 * odd,
             slice: 19,
             top: 8,
             left: 8,
@@ -88,8 +95,8 @@ impl Kernel for Unshuffle {
             sigma_step: odd,
             strength: 1.5,
         };
-        let image = HostArray::noise(&[12, kernel.nx as usize], seed);
-        let sigma = if odd == 1 { HostArray::noise(&image.shape, seed + 1) } else { HostArray::noise(&[1], seed + 1) };
+        let image = HostArray::noise(&[14, kernel.nx as usize], seed);
+        let sigma = if odd == 1 { HostArray::noise(&[12, kernel.nx as usize], seed + 1) } else { HostArray::noise(&[1], seed + 1) };
         Example { kernel, inputs: vec![image, sigma], outputs: vec![HostArray::noise(&[1, 10, 11, BLOCK], seed + 2)] }
     }
 }
