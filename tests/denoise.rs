@@ -62,7 +62,7 @@ fn rms(a: &Array3<f32>, b: &Array3<f32>) -> f64 {
 }
 
 fn method(name: &str, noise: Model) -> Box<dyn Denoiser> {
-    denoisers::named(name, &Options { noise, strength: 1.0 }).unwrap()
+    denoisers::named(name, &Options { noise, ..Options::default() }).unwrap()
 }
 
 #[test]
@@ -70,8 +70,10 @@ fn a_constant_stays_constant() {
     for (name, size) in denoisers::ALL.iter().flat_map(|name| [(name, 16), (name, 37)]) {
         let image = Array3::from_elem((2, size, size + 3), 0.7);
         let quiet = denoised(&*method(name, Model::Gaussian), &Device::cpu(), &image, &Sigma::Flat(0.1));
+        // What a network has learnt is not exact.
+        let most = if *name == "net" { 0.02 } else { 2e-5 };
         assert!(
-            quiet.iter().all(|value| (value - 0.7).abs() < 2e-5),
+            quiet.iter().all(|value| (value - 0.7).abs() < most),
             "{name}, {size}: {:?}",
             quiet.slice(s![0, 0, ..])
         );
@@ -83,7 +85,8 @@ fn a_constant_stays_constant() {
 #[test]
 fn noise_is_taken_off_a_head() {
     let truth = head();
-    for (name, most) in [("bm3d", 0.40), ("nlm", 0.60), ("tv", 0.62), ("tgv", 0.65), ("bilateral", 0.75)] {
+    for (name, most) in [("bm3d", 0.40), ("nlm", 0.60), ("tv", 0.62), ("tgv", 0.65), ("bilateral", 0.75), ("net", 0.45)]
+    {
         assert!(denoisers::ALL.contains(&name));
         let quiet =
             denoised(&*method(name, Model::Gaussian), &Device::cpu(), &with_noise(&truth, 0.1, 1), &Sigma::Flat(0.1));
@@ -95,7 +98,7 @@ fn noise_is_taken_off_a_head() {
 
 #[test]
 fn every_method_has_its_floor_above() {
-    let tested = ["bm3d", "nlm", "tv", "tgv", "bilateral"];
+    let tested = ["bm3d", "nlm", "tv", "tgv", "bilateral", "net"];
     assert!(denoisers::ALL.iter().all(|name| tested.contains(name)), "{:?}", denoisers::ALL);
 }
 

@@ -4,7 +4,7 @@
 use ndarray::{Array3, Array4, Array5, Axis, concatenate, s};
 use num_complex::Complex32;
 use rushlight::{
-    calibration::Grappa,
+    calibration::{Espirit, Grappa},
     device::Device,
     functionals::{LocallyLowRank, Proximal},
     geometry::{
@@ -271,4 +271,41 @@ fn without_a_threshold_nothing_changes_wherever_the_blocks_lie() {
         let found: Vec<f32> = device.download(&x).unwrap();
         assert!(found.iter().zip(&values).all(|(a, b)| (a - b).abs() < 1e-5), "{round}");
     }
+}
+
+/// The head on half of the field of view that it needs along y, so that a pixel shows two of its places; and Σ|coil|² of what
+/// is to be seen, √.
+fn folded(n: usize) -> (KSpace, Array3<f32>) {
+    let (whole, half) = (scan(n, 8, &full(n)), n / 2);
+    // Every other line: zero frequency at n/2 comes to lie at n/4.
+    let samples = whole.samples.slice(s![.., .., .., ..;2, ..]).to_owned();
+    let maps = CoilMaps::around(8, &grid(n)).unwrap().at_voxels([1, n, n]);
+    let truth = truth(n);
+    let seen = Array3::from_shape_fn([1, half, n], |(_, y, x)| {
+        let places = [(y + n / 4) % n, (y + n / 4 + half) % n];
+        let coil =
+            |coil: usize| -> Complex32 { places.iter().map(|y| maps[[coil, 0, *y, x]] * truth[[0, *y, x]]).sum() };
+        (0..8).map(|index| coil(index).norm_sqr()).sum::<f32>().sqrt()
+    });
+    (KSpace::cartesian(samples).unwrap(), seen)
+}
+
+#[test]
+fn two_sets_of_maps_see_an_object_larger_than_the_field_of_view() {
+    let (mut scan, seen) = folded(128);
+    // Every other line but for 24 in the middle.
+    let kept = |y: usize| y.is_multiple_of(2) || (20..44).contains(&y);
+    for (y, mut line) in scan.samples.axis_iter_mut(Axis(3)).enumerate() {
+        line.mapv_inplace(|value| if kept(y) { value } else { Complex32::ZERO });
+    }
+    let scan = KSpace::cartesian(scan.samples).unwrap();
+    let with = |sets: usize, soft: bool| {
+        let espirit = Espirit { sets, soft, ..Espirit::default() };
+        error(&made("sense", scan.clone(), &MrOptions { espirit, ..Default::default() }).image.values, &seen)
+    };
+    let (one, two, soft) = (with(1, false), with(2, false), with(2, true));
+    println!("one set {one:.4}, two {two:.4}, two that fade {soft:.4}");
+    assert!(two < 0.07 && soft < 0.07 && one > 2.0 * two, "{one} {two} {soft}");
+    let espirit = Espirit { sets: 2, ..Espirit::default() };
+    refused("tv", scan, &MrOptions { espirit, ..Default::default() }, "for --method sense");
 }

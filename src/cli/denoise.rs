@@ -7,7 +7,7 @@ use ndarray::{Array3, Array4};
 use num_complex::Complex32;
 use rushlight::{
     Error, Result,
-    denoisers::{self, Model, Noisy, Options, Sigma},
+    denoisers::{self, Model, Noisy, Options, Sigma, Weights},
     device::Device,
     error::check_finite,
     image::Part,
@@ -23,6 +23,7 @@ pub const EXAMPLES: &str = "Examples:
   rushlight denoise slice.dcm --method bm3d -o quiet.dcm
   rushlight denoise magnitude.nii --method nlm --noise rician -o quiet.nii
   rushlight denoise image.npy --method bm3d --sigma 0.05 -o quiet.npy
+  rushlight denoise slice.dcm --method net -o quiet.dcm
   rushlight denoise image.npy --method nlm --sigma map.npy --strength 0.8 -o quiet.npy
 
 --sigma auto measures the noise in the image itself, as white noise; where it varies from place to place, --sigma varying, or
@@ -43,6 +44,9 @@ pub struct Flags {
     /// What the noise is
     #[arg(long, value_name = "NOISE", default_value = "gaussian", value_parser = Model::ALL.to_vec())]
     noise: String,
+    /// What the network of net has learnt: ct, mr, or a safetensors file; ct unless the image is complex or its noise Rician
+    #[arg(long, value_name = "ct|mr|FILE")]
+    weights: Option<String>,
     /// How much is taken off: a factor on the method's own choice
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, allow_hyphen_values = true)]
     strength: f64,
@@ -61,10 +65,18 @@ struct Slices {
 
 pub fn run(flags: Flags, global: &Global) -> Result<()> {
     flags.output.check_image()?;
-    let options = Options { noise: Model::named(&flags.noise)?, strength: flags.strength };
-    let method = denoisers::named(&flags.method, &options)?;
+    if flags.weights.is_some() && flags.method != "net" {
+        return Err(Error::Option("--weights are for --method net".into()));
+    }
     refuse_scans(&flags.input)?;
-    let complex = io::is_complex(&flags.input)?;
+    let (complex, noise) = (io::is_complex(&flags.input)?, Model::named(&flags.noise)?);
+    let weights = match &flags.weights {
+        Some(text) => Weights::named(text)?,
+        None if complex || noise == Model::Rician => Weights::Mr,
+        None => Weights::Ct,
+    };
+    let options = Options { noise, strength: flags.strength, weights };
+    let method = denoisers::named(&flags.method, &options)?;
     if complex && options.noise == Model::Rician {
         return Err(Error::file(
             &flags.input,

@@ -7,6 +7,7 @@ use ndarray::{Array4, Axis, Ix3, Ix4};
 use num_complex::Complex32;
 use rushlight::{
     Error, Result,
+    calibration::Espirit,
     image::Part,
     io::{self, Content, KSpaceLayout, TrajectoryUnit},
     recipes::mr::{self, Combine, MrOptions, PartialFourier},
@@ -74,8 +75,14 @@ pub struct MrFlags {
     /// Side of the calibration region, from which coil maps are made; 24 by default, or what was sampled
     #[arg(long, value_name = "POINTS")]
     calibration: Option<usize>,
+    /// Sets of coil maps that sense takes; 2 where the object is larger than the field of view and folds over
+    #[arg(long, value_name = "N")]
+    map_sets: Option<usize>,
+    /// Coil maps that fade at the object's edge, rather than end there
+    #[arg(long)]
+    soft_maps: bool,
     /// Coil maps [coil, y, x] or [coil, z, y, x], instead of ESPIRiT's
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["map_sets", "soft_maps"])]
     maps: Option<PathBuf>,
     /// Compress to so many virtual coils; from 13 coils on as many as keep 99.95 % of the signal
     #[arg(long, value_name = "N")]
@@ -113,6 +120,8 @@ impl MrFlags {
             ("--matrix", self.matrix.is_some()),
             ("--trajectory-unit", self.trajectory_unit != UnitFlag::FieldOfView),
             ("--calibration", self.calibration.is_some()),
+            ("--map-sets", self.map_sets.is_some()),
+            ("--soft-maps", self.soft_maps),
             ("--maps", self.maps.is_some()),
             ("--virtual-coils", self.virtual_coils.is_some()),
             ("--combine", self.combine.is_some()),
@@ -182,6 +191,11 @@ impl Task<'_> {
             strength,
             iteration,
             calibration: self.flags.calibration,
+            espirit: Espirit {
+                sets: self.flags.map_sets.unwrap_or(1),
+                soft: self.flags.soft_maps,
+                ..Espirit::default()
+            },
             maps: self.flags.maps()?,
             virtual_coils: self.flags.virtual_coils,
             combine: self.flags.combine.map(|how| match how {

@@ -7,6 +7,7 @@ mod patch_transform;
 mod rician;
 mod variational;
 
+pub use network::Weights;
 pub use noisy::{Noisy, Sigma};
 pub use rician::Stabilised;
 
@@ -52,17 +53,19 @@ impl Model {
 }
 
 /// What every method can be told.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// What the noise is.
     pub noise: Model,
     /// How much is taken off, relative to the method's own choice.
     pub strength: f64,
+    /// What the network has learnt.
+    pub weights: Weights,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { noise: Model::Gaussian, strength: 1.0 }
+        Self { noise: Model::Gaussian, strength: 1.0, weights: Weights::Ct }
     }
 }
 
@@ -95,4 +98,5 @@ denoisers! {
     "tv" => tv,
     "tgv" => tgv,
     "bilateral" => bilateral,
+    "net" => network,
 }

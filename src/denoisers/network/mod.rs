@@ -17,16 +17,18 @@
 mod parameters;
 mod pass;
 mod tiles;
+mod weights;
 
 use std::sync::Arc;
 
 pub use parameters::Parameters;
+pub use weights::Weights;
 
 use self::{
     pass::{Pass, View},
     tiles::{STRIDE, plan},
 };
-use super::{Denoiser, Noisy, Sigma};
+use super::{Denoiser, Model, Noisy, Options, Sigma, Stabilised};
 use crate::{
     device::{Array, Device, Element},
     error::{Error, Result},
@@ -104,5 +106,14 @@ impl Denoiser for Network {
             }
         }
         Ok(found)
+    }
+}
+
+/// As asked for.
+pub fn denoiser(options: &Options) -> Box<dyn Denoiser> {
+    let method = Network { parameters: options.weights.parameters(), strength: options.strength as f32 };
+    match options.noise {
+        Model::Gaussian => Box::new(method),
+        Model::Rician => Box::new(Stabilised(method)),
     }
 }

@@ -175,3 +175,16 @@ pub fn image(values: &[f32], [nz, ny, nx]: [usize; 3]) -> ndarray::Array3<Comple
     let values = interleaved(values, nx);
     ndarray::Array3::from_shape_vec([nz, ny, nx], values).expect("an image of the scan's matrix")
 }
+
+/// The image of a frame whose maps come in sets: the root sum of squares of the sets' images, with the phase of the greatest.
+pub fn combined(values: &[f32], encoded: &Encoded) -> ndarray::Array3<Complex32> {
+    let ([nz, ny, nx], sets) = (encoded.matrix, encoded.sets);
+    let parts = interleaved(values, nx);
+    ndarray::Array3::from_shape_fn([nz, ny, nx], |(z, y, x)| {
+        let of = |set: usize| parts[((z * ny + y) * sets + set) * nx + x];
+        let size = (0..sets).map(|set| of(set).norm_sqr()).sum::<f32>().sqrt();
+        let greatest =
+            (1..sets).map(of).fold(of(0), |most, value| if value.norm_sqr() > most.norm_sqr() { value } else { most });
+        if sets == 1 || size == 0.0 { of(0) } else { greatest * (size / greatest.norm()) }
+    })
+}

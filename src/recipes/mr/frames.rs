@@ -17,10 +17,21 @@ use crate::{
 pub fn each_frame(
     (name, options): (&str, &MrOptions),
     scan: KSpace,
+    devices: (&Device, &Monitor),
+    one: impl FnMut(&Encoded) -> Result<(Array3<Complex32>, Vec<String>)>,
+) -> Result<MrReconstruction> {
+    check(options)?;
+    each_frame_of_sets((name, options), scan, devices, one)
+}
+
+/// The same where `one` takes any number of sets of maps.
+pub fn each_frame_of_sets(
+    (name, options): (&str, &MrOptions),
+    scan: KSpace,
     (device, monitor): (&Device, &Monitor),
     mut one: impl FnMut(&Encoded) -> Result<(Array3<Complex32>, Vec<String>)>,
 ) -> Result<MrReconstruction> {
-    check(options)?;
+    check_all_but_sets(options)?;
     let mut prepared = prepare(scan, options, monitor)?;
     let mut notes = std::mem::take(&mut prepared.notes);
     let mut frames = Vec::new();
@@ -35,8 +46,15 @@ pub fn each_frame(
     Ok(MrReconstruction { image: assembled(name, &prepared.scan, &frames), notes })
 }
 
-/// Refuses what no MR recipe can be asked.
+/// Refuses what no MR recipe can be asked, and more than one set of maps.
 pub fn check(options: &MrOptions) -> Result<()> {
+    if options.espirit.sets > 1 {
+        return Err(Error::Option(format!("{} sets of coil maps are for --method sense", options.espirit.sets)));
+    }
+    check_all_but_sets(options)
+}
+
+fn check_all_but_sets(options: &MrOptions) -> Result<()> {
     options.strength.check()?;
     if options.iteration.count == Some(0) {
         return Err(Error::Option("--iterations 0 makes no image; give 1 or more, or auto".into()));

@@ -4,39 +4,29 @@
 //! λ = FACTOR·√2·σ·g·(√64 + √T): the largest singular value of a block of noise alone, with σ·g as in [`super::tv`]. Gradients are
 //! the device's, the blocks' decompositions the CPU's.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
-};
-
 use ndarray::Axis;
 
 use super::{
     MrOptions, MrRecipe, MrReconstruction,
     encoding::{self, Encoded},
+    following::{Following, Wish},
     frames::{self, assembled, check},
     prepare::prepare,
 };
 use crate::{
     device::{Array, Device, Element},
     error::{Error, Result},
-    functionals::{LocallyLowRank, NormalEquations, Proximal, Smooth},
+    functionals::{LocallyLowRank, NormalEquations, Smooth},
     monitor::Monitor,
     operators::arithmetic::{add_lines, fill},
-    recipes::{
-        Strength,
-        iteration::{Enough, LOOK},
-    },
+    recipes::iteration::Enough,
     scan::KSpace,
-    solvers::{Fista, Progress, Solver},
 };
 
 /// λ over the formula above; by trial.
 const FACTOR: f64 = 1.0;
 /// Side of a block.
 const SIDE: usize = 8;
-/// The first guess of σ, as a part of the data's rms.
-const FIRST_GUESS: f64 = 0.1;
 /// The strength follows the noise so long, and then stays.
 const TUNED: usize = 30;
 /// When a series has settled: shifts change it a little each time.
@@ -73,7 +63,7 @@ impl MrRecipe for LowRank {
         for (slice, frames) in series.iter().enumerate() {
             let encoded = frames.iter().map(|frame| Encoded::new(device, &prepared, *frame));
             let encoded = monitor.step("plan", 1, || encoded.collect::<Result<Vec<_>>>())?;
-            let mut solver = Following::new(self.0.strength, &encoded, device)?;
+            let mut solver = solver(&self.0, &encoded, device)?;
             let iteration = frames::iteration(&self.0, [frames.len() * nz, ny, nx]);
             let shape = [frames.len() * nz, ny, 2 * nx];
             let (values, note) = iteration.run(&mut solver, ENOUGH, shape, monitor)?;
@@ -82,38 +72,12 @@ impl MrRecipe for LowRank {
                 images[*frame] = Some(encoding::image(values.as_slice().unwrap_or_default(), [nz, ny, nx]));
             }
             if slice == 0 {
-                notes.push(format!("{} frames together, {}", frames.len(), solver.remark()));
+                notes.push(format!("{} frames together, {} on blocks of {SIDE} × {SIDE} pixels", frames.len(), solver.remark()));
                 notes.push(note);
             }
         }
         let images: Vec<_> = images.into_iter().flatten().collect();
         Ok(MrReconstruction { image: assembled("low-rank", &prepared.scan, &images), notes })
-    }
-}
-
-/// A number that recipe and proximal map share.
-#[derive(Clone, Default)]
-struct Shared(Arc<AtomicU32>);
-
-impl Shared {
-    fn set(&self, value: f64) {
-        self.0.store((value as f32).to_bits(), Ordering::Relaxed);
-    }
-
-    fn get(&self) -> f32 {
-        f32::from_bits(self.0.load(Ordering::Relaxed))
-    }
-}
-
-/// λ Σ ‖block‖_*.
-struct Nuclear {
-    blocks: LocallyLowRank,
-    strength: Shared,
-}
-
-impl Proximal for Nuclear {
-    fn prox(&self, step: f32, x: &mut Array) -> Result<()> {
-        self.blocks.prox(step * self.strength.get(), x)
     }
 }
 
@@ -166,77 +130,28 @@ impl Smooth for Frames {
     }
 }
 
-/// FISTA with a strength that follows what is unexplained.
-struct Following {
-    inner: Fista<Frames, Nuclear>,
-    look: Frames,
-    wish: Strength,
-    /// λ over σ.
-    usual: f64,
-    /// Σ w over the real numbers measured, in all frames.
-    numbers: f64,
-    strength: Shared,
-}
-
-impl Following {
-    fn new(wish: Strength, encoded: &[Encoded], device: &Device) -> Result<Self> {
-        let (count, matrix) = (encoded.len(), encoded[0].matrix);
-        let gain = (encoded.iter().map(|frame| frame.gain.powi(2)).sum::<f64>() / count as f64).sqrt();
-        let usual = FACTOR * 2_f64.sqrt() * gain * (SIDE as f64 + (count as f64).sqrt());
-        let numbers: f64 = encoded.iter().map(|frame| frame.numbers).sum();
-        let energy: f64 = encoded.iter().map(|frame| frame.energy).sum();
-        let strength = Shared::default();
-        strength.set(wish.of(usual * FIRST_GUESS * (energy / numbers).sqrt()));
-        let domain = encoded[0].normal.domain().to_vec();
-        let stacked = [domain[0] * count, domain[1], domain[2]];
-        let mut start = device.zeros(&stacked, Element::F32)?;
-        for (frame, one) in encoded.iter().enumerate() {
-            add_lines(device, (&one.right(device)?, &mut start), [0, frame * domain[0]], domain[0]);
-        }
-        let blocks = LocallyLowRank::new(device, count, matrix, SIDE, Some(SEED));
-        let nuclear = Nuclear { blocks, strength: strength.clone() };
-        let norm = encoded.iter().map(|frame| frame.norm).fold(0.0, f64::max);
-        let inner = Fista::new(device, Frames::new(encoded, device)?, nuclear, start, (1.0 / norm) as f32)?;
-        Ok(Self { inner, look: Frames::new(encoded, device)?, wish, usual, numbers, strength })
+/// FISTA for these frames of one slice.
+fn solver(
+    options: &MrOptions,
+    encoded: &[Encoded],
+    device: &Device,
+) -> Result<Following<Frames, LocallyLowRank, impl FnMut(&Array) -> Result<f64>>> {
+    let (count, matrix) = (encoded.len(), encoded[0].matrix);
+    let sum = |of: fn(&Encoded) -> f64| encoded.iter().map(of).sum::<f64>();
+    let gain = (sum(|frame| frame.gain.powi(2)) / count as f64).sqrt();
+    let usual = FACTOR * 2_f64.sqrt() * gain * (SIDE as f64 + (count as f64).sqrt());
+    let wish = Wish { strength: options.strength, usual, numbers: sum(|frame| frame.numbers), tuned: TUNED };
+    let domain = encoded[0].normal.domain();
+    let mut start = device.zeros(&[domain[0] * count, domain[1], domain[2]], Element::F32)?;
+    for (frame, one) in encoded.iter().enumerate() {
+        add_lines(device, (&one.right(device)?, &mut start), [0, frame * domain[0]], domain[0]);
     }
-
-    fn tune(&mut self) -> Result<()> {
-        if !matches!(self.wish, Strength::Fixed(_)) {
-            let residual = self.look.residual(self.inner.solution())?;
-            let strength = self.wish.of(self.usual * (residual.max(0.0) / self.numbers).sqrt());
-            if strength > 0.0 {
-                self.strength.set(strength);
-            }
-        }
-        Ok(())
-    }
-
-    fn remark(&self) -> String {
-        format!("strength λ {:.4e} ({}) on blocks of {SIDE} × {SIDE} pixels", self.strength.get(), super::said(self.wish))
-    }
-}
-
-impl Iterator for Following {
-    type Item = Result<Progress>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let progress = self.inner.next()?;
-        let done = progress.as_ref().map_or(0, |progress| progress.iteration);
-        if done > 0 && done <= TUNED && done.is_multiple_of(LOOK) {
-            return Some(self.tune().and(progress));
-        }
-        Some(progress)
-    }
-}
-
-impl Solver for Following {
-    fn solution(&self) -> &Array {
-        self.inner.solution()
-    }
-
-    fn device(&self) -> &Device {
-        self.inner.device()
-    }
+    let mut look = Frames::new(encoded, device)?;
+    let residual = move |series: &Array| look.residual(series);
+    let blocks = LocallyLowRank::new(device, count, matrix, SIDE, Some(SEED));
+    let norm = encoded.iter().map(|frame| frame.norm).fold(0.0, f64::max);
+    let parts = (Frames::new(encoded, device)?, blocks, residual);
+    Following::new(device, wish, parts, (start, sum(|frame| frame.energy), norm))
 }
 
 /// As asked for.

@@ -6,6 +6,7 @@ pub mod options;
 mod coil_images;
 mod combine;
 mod encoding;
+mod following;
 mod frames;
 mod prepare;
 mod variational;

@@ -3,7 +3,10 @@
 use ndarray::Array4;
 use num_complex::Complex32;
 
-use crate::recipes::{Iteration, Strength};
+use crate::{
+    calibration::Espirit,
+    recipes::{Iteration, Strength},
+};
 
 /// Everything that MR recipes can be told.
 #[derive(Clone, Debug, Default)]
@@ -14,7 +17,10 @@ pub struct MrOptions {
     pub iteration: Iteration,
     /// Side of the calibration region in k-space; what is fully sampled around the centre by default.
     pub calibration: Option<usize>,
-    /// Coil maps `[coil, z, y, x]`; ESPIRiT's by default.
+    /// How coil maps are calibrated. More than one set, for objects larger than the field of view, is for `sense`: the image is
+    /// the root sum of squares of the sets' images, with the phase of the greatest.
+    pub espirit: Espirit,
+    /// Coil maps `[coil, z, y, x]`, instead.
     pub maps: Option<Array4<Complex32>>,
     /// Virtual coils to compress to; by default as many as carry all but a small part of the signal.
     pub virtual_coils: Option<usize>,

@@ -8,7 +8,7 @@ use num_complex::Complex32;
 use super::{MrOptions, encoding::TOLERANCE};
 use crate::{
     calibration::{
-        Compression, Espirit, Keep, Whitening, calibration_data,
+        Compression, Keep, Whitening, calibration_data,
         density::{self, density_compensation},
         fully_sampled_region,
     },
@@ -163,7 +163,7 @@ fn calibrate(
         if slice == 0 {
             notes.push(what);
         }
-        maps.push(Espirit::default().maps(data.view(), scan.matrix())?.maps);
+        maps.push(options.espirit.maps(data.view(), scan.matrix())?.maps);
     }
     Ok(maps)
 }

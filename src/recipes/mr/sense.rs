@@ -6,7 +6,11 @@
 
 use std::sync::Arc;
 
-use super::{MrOptions, MrRecipe, MrReconstruction, encoding, frames};
+use super::{
+    MrOptions, MrRecipe, MrReconstruction,
+    encoding::{self, Encoded},
+    frames,
+};
 use crate::{
     device::{Device, Element},
     error::Result,
@@ -29,7 +33,7 @@ pub struct SenseRecipe(pub MrOptions);
 
 impl MrRecipe for SenseRecipe {
     fn reconstruct(&self, scan: KSpace, device: &Device, monitor: &Monitor) -> Result<MrReconstruction> {
-        frames::each_frame(("sense", &self.0), scan, (device, monitor), |encoded| {
+        frames::each_frame_of_sets(("sense", &self.0), scan, (device, monitor), |encoded| {
             let zeros = || device.zeros(encoded.normal.domain(), Element::F32);
             let solver = |damping: f64| {
                 let right = encoded.right(device)?;
@@ -43,7 +47,7 @@ impl MrRecipe for SenseRecipe {
                         trial.next().expect("solvers never end")?;
                     }
                     let unexplained = encoded.equations(device)?.residual(trial.solution())?;
-                    let (size, roughness) = size_and_roughness(&device.download(trial.solution())?, encoded.matrix);
+                    let (size, roughness) = size_and_roughness(&device.download(trial.solution())?, encoded);
                     let white = (encoded.deviation(unexplained) / size.max(f64::MIN_POSITIVE)).powi(2);
                     strength.of(STRENGTH * white / roughness.sqrt())
                 }
@@ -53,18 +57,20 @@ impl MrRecipe for SenseRecipe {
             let shape = [nz, ny, 2 * encoded.sets * nx];
             let (values, note) = iteration.run(&mut solver(damping)?, ENOUGH, shape, monitor)?;
             let notes = vec![format!("strength λ {damping:.3e} of ‖AᴴA‖"), note];
-            Ok((encoding::image(values.as_slice().unwrap_or_default(), encoded.matrix), notes))
+            Ok((encoding::combined(values.as_slice().unwrap_or_default(), encoded), notes))
         })
     }
 }
 
 /// The rms of planar lines, and the mean square of their differences along x and y (half of each) over its square.
-fn size_and_roughness(values: &[f32], [_, ny, nx]: [usize; 3]) -> (f64, f64) {
+fn size_and_roughness(values: &[f32], encoded: &Encoded) -> (f64, f64) {
+    let [_, ny, nx] = encoded.matrix;
+    let width = 2 * encoded.sets * nx;
     let square = |sum: f64, value: f32| sum + f64::from(value).powi(2);
     let energy = values.iter().copied().fold(0.0, square);
     let along_x = values.chunks_exact(nx).flat_map(|row| row.windows(2).map(|pair| pair[1] - pair[0]));
-    let along_y = values.chunks_exact(2 * nx * ny).flat_map(|slice| {
-        slice[2 * nx..].iter().zip(&slice[..slice.len() - 2 * nx]).map(|(below, above)| below - above)
+    let along_y = values.chunks_exact(width * ny).flat_map(|slice| {
+        slice[width..].iter().zip(&slice[..slice.len() - width]).map(|(below, above)| below - above)
     });
     let differences = 0.5 * (along_x.fold(0.0, square) + along_y.fold(0.0, square));
     let size = (energy / values.len().max(1) as f64).sqrt();

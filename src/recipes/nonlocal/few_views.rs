@@ -6,13 +6,12 @@
 //! filter and threshold change from round to round, decisions are hard, and the number of rounds is fixed, not the outcome
 //! of a test of convergence.
 
-use super::{GroupFilter, Levels, RADIUS, levels};
 use crate::{
     device::{Array, Device},
     error::Result,
     geometry::{Grid, LengthUnit},
     monitor::Monitor,
-    operators::Pixels,
+    operators::{GroupFilter, Levels, Pixels},
     recipes::{
         Reconstruction,
         iteration::{Enough, LOOK},
@@ -25,6 +24,8 @@ use crate::{
     solvers::{PlugAndPlay, Progress, Solver, plug_and_play::Denoiser},
 };
 
+/// Pixels that a match may be away, along each axis.
+const RADIUS: usize = 12;
 /// Iterations of total variation at first, and of a round: of both, whole numbers of looks are shown.
 const PRELUDE: usize = 24 * LOOK;
 const ROUND: usize = LOOK / 2;
@@ -131,6 +132,16 @@ impl NonLocalSolver {
         self.iteration += 1;
         Ok(Progress { iteration: self.iteration })
     }
+}
+
+/// All but the 1 in 1000 least and largest values are told from each other; patches are flat if noise would be invisible in
+/// them.
+fn levels(device: &Device, image: &Array, threshold: f64) -> Result<Levels> {
+    let mut values: Vec<f32> = device.download(image)?;
+    let last = values.len() - 1;
+    let lowest = *values.select_nth_unstable_by(last / 1000, f32::total_cmp).1;
+    let highest = *values.select_nth_unstable_by(last - last / 1000, f32::total_cmp).1;
+    Ok(Levels { lowest, highest, flat: 0.2 * threshold as f32 })
 }
 
 /// The filter with a threshold that falls geometrically, to `last` in the last of so many rounds.

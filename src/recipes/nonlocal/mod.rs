@@ -7,17 +7,8 @@ mod few_views;
 mod many_views;
 
 use super::{Recipe, Reconstruction, options::Options};
-use crate::{
-    device::{Array, Device},
-    error::Result,
-    geometry::Grid,
-    monitor::Monitor,
-    operators::{GroupFilter, Levels},
-    scan::Scan,
-};
+use crate::{device::Device, error::Result, geometry::Grid, monitor::Monitor, scan::Scan};
 
-/// Pixels that a match may be away, along each axis.
-const RADIUS: usize = 12;
 /// Views that count as many: enough for ordered subsets.
 const MANY: usize = 240;
 
@@ -35,16 +26,6 @@ impl Recipe for NonLocal {
             many_views::reconstruct(&self.0, scan, grid, device, monitor)
         }
     }
-}
-
-/// All but the 1 in 1000 least and largest values are told from each other; patches are flat if noise would be invisible in
-/// them.
-fn levels(device: &Device, image: &Array, threshold: f64) -> Result<Levels> {
-    let mut values: Vec<f32> = device.download(image)?;
-    let last = values.len() - 1;
-    let lowest = *values.select_nth_unstable_by(last / 1000, f32::total_cmp).1;
-    let highest = *values.select_nth_unstable_by(last - last / 1000, f32::total_cmp).1;
-    Ok(Levels { lowest, highest, flat: 0.2 * threshold as f32 })
 }
 
 /// As asked for.
