@@ -1,7 +1,6 @@
 //! Denoisers: what a user asks for by name, and what stands as a prior inside a reconstruction. Each takes an image with
 //! noise of a known standard deviation and gives one with less.
 
-pub mod network;
 mod noisy;
 mod patch_transform;
 mod rician;
