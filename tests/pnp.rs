@@ -122,12 +122,13 @@ fn a_quarter_of_kspace_beside_sense_and_total_variation() {
 /// Thresholds and matches on the verge fall either way on another device, and every round builds on the last: images are alike
 /// to 1 % after four rounds, as those of `nonlocal` are.
 #[test]
-fn slabs_and_the_gpu_agree() {
+fn the_gpu_agrees() {
     let scan = scan(&Phantom::named("shepp-logan-toft").unwrap(), 24, 48);
     let mut options = Options::default();
     options.iteration.count = Some(4);
     let mut first = None;
-    for (name, device) in devices::every(1 << 16) {
+    for (name, device) in [("CPU", Some(Device::cpu())), ("GPU", devices::gpu())] {
+        let Some(device) = device else { continue };
         let image = reconstruct("pnp", &scan, &options, 48, &device);
         let expected = first.get_or_insert_with(|| image.clone());
         let size = |values: &Array3<f32>| size(values.iter().map(|value| f64::from(*value)));
@@ -163,7 +164,7 @@ fn any_denoiser_is_a_prior() {
         let found = psnr(&image, &phantom);
         println!("{name}: {found:.2} dB, fbp {fbp:.2} dB");
         assert!(found > fbp + 3.0, "{name}: {found:.2} dB, fbp {fbp:.2} dB");
-        assert!(images.iter().all(|other| other != image), "{name} makes the image of another");
+        assert!(images.iter().all(|other| *other != image), "{name} makes the image of another");
         images.push(image);
     }
 }
@@ -172,7 +173,7 @@ fn any_denoiser_is_a_prior() {
 fn what_cannot_be_is_refused() {
     let phantom = Phantom::named("shepp-logan-toft").unwrap();
     let ct = scan(&phantom, 30, 32);
-    let (kspace, _) = kspace("shepp-logan-toft", 32, 0.02);
+    let (kspace, _) = kspace("shepp-logan-toft", 48, 0.02);
     let refuse = |denoiser: Option<&str>, strength: Strength| {
         let denoiser = denoiser.map(str::to_string);
         let options = Options { denoiser: denoiser.clone(), strength, ..Options::default() };
