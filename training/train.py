@@ -108,7 +108,7 @@ def train(args, network, images, report):
 
 
 def smoke(args):
-    args.steps, args.size, args.batch, args.stage, history = 150, 48, 4, "ct", []
+    args.steps, args.size, args.batch, args.stage, history = 600, 48, 4, "ct", []
     network = net.Network((16, 32, 48), 1)
     rng = np.random.default_rng(0)
     planes = noisy(data.Patches({}, {"phantom": 1}, 48, 7).batch(16), rng, "ct")
