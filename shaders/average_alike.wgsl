@@ -19,16 +19,6 @@ struct Params {
 const SIZE = 64u;
 const FAR = 20.0;
 
-// The place within 0..extent that `place` mirrors.
-fn mirrored(place: i32, extent: u32) -> u32 {
-    if extent == 1u {
-        return 0u;
-    }
-    let period = 2 * (i32(extent) - 1);
-    let within = ((place % period) + period) % period;
-    return u32(min(within, period - within));
-}
-
 fn value(z: u32, y: i32, x: i32) -> f32 {
     return stack[(z * params.ny + mirrored(y, params.ny)) * params.nx + mirrored(x, params.nx)];
 }

@@ -16,16 +16,6 @@ struct Params {
 const SIZE = 64u;
 const FAR = 20.0;
 
-// The place within 0..extent that `place` mirrors.
-fn mirrored(place: i32, extent: u32) -> u32 {
-    if extent == 1u {
-        return 0u;
-    }
-    let period = 2 * (i32(extent) - 1);
-    let within = ((place % period) + period) % period;
-    return u32(min(within, period - within));
-}
-
 @compute @workgroup_size(SIZE)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_index) local: u32) {

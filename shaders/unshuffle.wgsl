@@ -24,15 +24,6 @@ struct Params {
 
 const SIZE = 64u;
 
-fn mirrored(place: u32, extent: u32) -> u32 {
-    if extent == 1u {
-        return 0u;
-    }
-    let period = 2u * (extent - 1u);
-    let within = place % period;
-    return min(within, period - within);
-}
-
 // An invocation reads two pixels of a line.
 @compute @workgroup_size(SIZE)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
@@ -43,13 +34,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     if line >= 2u * params.height {
         return;
     }
-    let source = params.slice + mirrored(params.top + line, params.ny);
+    let source = params.slice + mirrored(i32(params.top + line), params.ny);
     if source < params.first || source >= params.first + params.lines {
         return;
     }
     let into = 16u * ((line / 2u + 1u) * (params.width + 2u) + x + 1u) + 2u * (line % 2u);
     for (var side = 0u; side < 2u; side += 1u) {
-        let column = mirrored(params.left + 2u * x + side, params.nx);
+        let column = mirrored(i32(params.left + 2u * x + side), params.nx);
         maps[into + side] = image[(source - params.image_first) * params.nx + column];
         let at = params.sigma_step * ((source - params.sigma_first) * params.nx + column);
         maps[into + 4u + side] = params.strength * sigma[at];

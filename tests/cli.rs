@@ -973,6 +973,13 @@ fn denoise_takes_complex_images_and_refuses_what_is_none() {
     refused(folder.path(), "denoise truth.npy --sigma complex.npy -o q.npy", &["complex"]);
     refused(folder.path(), "denoise truth.npy --strength 0 -o q.npy", &["strength"]);
     refused(folder.path(), "denoise truth.npy -o quiet.npy", &["quiet.npy", "--force"]);
+    refused(folder.path(), "denoise truth.npy --weights mr -o q.npy", &["--weights", "--method net"]);
+    refused(folder.path(), "denoise truth.npy --method net --weights none -o q.npy", &["none"]);
+    refused(
+        folder.path(),
+        "denoise truth.npy --method net --weights truth.npy -o q.npy",
+        &["truth.npy", "safetensors"],
+    );
     let mut image = io::read_image(folder.path().join("truth.npy")).unwrap();
     image.values[[0, 3, 4]] = f32::NAN;
     io::write_image(folder.path().join("nan.npy"), &image, &io::WriteOptions::default()).unwrap();

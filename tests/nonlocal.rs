@@ -2,18 +2,19 @@
 
 use rushlight::{
     device::{Device, HostArray},
-    geometry::{Geometry, Grid, LengthUnit, Parallel},
     image::Image,
     monitor::Monitor,
     operators::{GroupFilter, Levels},
     phantom::Phantom,
-    quality::{self, Roi},
     random::Draws,
     recipes::{self, Options, Strength},
     scan::noise::Noise,
 };
 
 mod devices;
+mod scene;
+
+use scene::{geometry, grid, psnr};
 
 const N: usize = 96;
 /// Bytes of a slab: one slice and the list of its groups fit, two slices do not.
@@ -75,26 +76,6 @@ fn what_cannot_be_is_refused() {
     let message =
         GroupFilter::new(&Device::cpu().with_binding_limit(1 << 14), [1, 90, 90], 12).unwrap_err().to_string();
     assert!(message.contains("a slice and the list of its groups must fit one binding of 16384 bytes"), "{message}");
-}
-
-fn grid(size: usize) -> Grid {
-    Grid::centered([1, size, size], [256.0 / size as f64; 3], [0.0; 3])
-}
-
-fn geometry(views: usize, size: usize) -> Geometry {
-    let (cell, columns) = (256.0 / size as f64, size * 23 / 16);
-    let angles = (0..views).map(|view| std::f64::consts::PI * view as f64 / views as f64).collect();
-    Parallel { angles, columns, rows: 1, cell, cell_height: cell, center: None, unit: LengthUnit::Millimetre }
-        .geometry()
-}
-
-/// PSNR in the inscribed circle, dB.
-fn psnr(values: &ndarray::Array3<f32>, phantom: &Phantom) -> f64 {
-    let size = values.dim().2;
-    let truth = phantom.raster(&grid(size)).unwrap();
-    let middle = (size as f64 - 1.0) / 2.0;
-    let roi = Some(Roi::Circle { x: middle, y: middle, radius: middle - 0.5 });
-    quality::compare(values, &truth.values, &quality::Options { roi, ..Default::default() }).unwrap().psnr
 }
 
 /// 24 noise-free views.

@@ -5,8 +5,7 @@
 
 CT: five slices of lidc_0314_chest_hu.npz, (HU clipped to -1000..1000 + 1000) / 2000, white noise and noise of a filtered backprojection
 (a ramp under a Hann window). MR: five slices of adi_brain_T2fse.npz over their 99.5th percentile, Rician noise. Range 1, sigma told.
-All by `rushlight denoise`; --bm3d adds the PyPI package, which is told the noise's power spectrum where it isn't white (in MR it is given
-what `rushlight` gives its own methods only through its own command, so there is no such column)."""
+All by `rushlight denoise`; --bm3d adds the PyPI package on CT, told the noise's power spectrum where it isn't white. It knows no Rician noise."""
 import argparse
 import os
 import subprocess

@@ -131,7 +131,9 @@ impl IterativeFlags {
         if let Some(photons) = self.photons.filter(|photons| !(*photons > 0.0 && photons.is_finite())) {
             return Err(Error::Option(format!("--photons {photons}: give the count of the open beam, above 0")));
         }
-        let denoiser = self.denoiser(method, "piccs (an image) or pnp (a denoiser)")?;
+        let prior = if method == "piccs" { read(&self.prior)? } else { None };
+        let denoiser =
+            if method == "piccs" { None } else { self.denoiser(method, "piccs (an image) or pnp (a denoiser)")? };
         let trace = Trace::default();
         let iteration = Iteration {
             count: self.iterations.0,
@@ -145,19 +147,18 @@ impl IterativeFlags {
             bounds: self.bounds.unwrap_or(Bounds::NON_NEGATIVE),
             photons: self.photons,
             subsets: self.subsets,
-            prior: if denoiser.is_some() { None } else { read(&self.prior)? },
+            prior,
             denoiser,
             ..Options::default()
         };
         Ok((options, trace))
     }
 
-    /// The denoiser that `--prior` names, which is for `users` only.
+    /// The denoiser that `--prior` names; the methods that have a prior are `users`.
     pub fn denoiser(&self, method: &str, users: &str) -> Result<Option<String>> {
         match (&self.prior, method) {
             (Some(name), "pnp") => Ok(Some(name.display().to_string())),
             (None, _) => Ok(None),
-            (Some(_), "piccs") if users.contains("piccs") => Ok(None),
             (Some(_), _) => Err(Error::Option(format!("--prior is for {users}; {method} has none: leave it out"))),
         }
     }

@@ -211,7 +211,7 @@ impl AverageAlike {
 
 impl Kernel for AverageAlike {
     const NAME: &'static str = "average_alike";
-    const WGSL: &'static str = include_str!("../../shaders/average_alike.wgsl");
+    const WGSL: &'static str = concat!(include_str!("../../shaders/lib/mirrored.wgsl"), include_str!("../../shaders/average_alike.wgsl"));
     const TOLERANCE: f32 = 3e-5;
 
     fn workgroups(&self) -> [u32; 3] {

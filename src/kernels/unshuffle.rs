@@ -46,7 +46,7 @@ pub struct Unshuffle {
 
 impl Kernel for Unshuffle {
     const NAME: &'static str = "unshuffle";
-    const WGSL: &'static str = include_str!("../../shaders/unshuffle.wgsl");
+    const WGSL: &'static str = concat!(include_str!("../../shaders/lib/mirrored.wgsl"), include_str!("../../shaders/unshuffle.wgsl"));
     const TOLERANCE: f32 = 1e-6;
 
     fn workgroups(&self) -> [u32; 3] {

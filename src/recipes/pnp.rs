@@ -5,6 +5,10 @@
 //! a pixel that is settled by its own rays alone. σ falls from FIRST·s to LAST·s, and the pull between the data's image and the
 //! denoised one is ρ = λ/σ². A denoiser that were the proximal map of σ²R, with R minus the logarithm of the images' density, would
 //! have λ = 1; the strength is this λ.
+//!
+//! From many views it is gentle, as the slice holds noise of its own that is not to be lost. Pixels much wider than what is to be seen
+//! leave errors that are no noise of the rays, of which s knows nothing: there `tv`, whose strength follows the residuals, is the
+//! better choice.
 
 use std::sync::Arc;
 
@@ -14,7 +18,7 @@ use super::{
     Iteration, Recipe, Reconstruction, classical, iteration::Enough, noise, options::{Options, Strength},
 };
 use crate::{
-    denoisers::{self, Noisy, Sigma},
+    denoisers::{self, Noisy, Sigma, Weights},
     device::{Array, Device, Element},
     error::Result,
     geometry::Grid,
@@ -29,9 +33,6 @@ use crate::{
 
 /// The denoiser, unless one is named.
 pub(super) const USUAL: &str = "bm3d";
-/// Views that count as many.
-const MANY: usize = 240;
-
 /// What was found by trial on a chest slice, for few views and for many.
 struct Tuning {
     /// The first σ and the last, over s.
@@ -45,8 +46,8 @@ struct Tuning {
     start: &'static str,
 }
 
-const FEW_VIEWS: Tuning = Tuning { sigmas: [1.2, 0.4], lambda: 0.25, rounds: 24, steps: 40, start: "tv" };
-const MANY_VIEWS: Tuning = Tuning { sigmas: [0.5, 0.15], lambda: 0.25, rounds: 12, steps: 10, start: "pwls" };
+const FEW: Tuning = Tuning { sigmas: [1.2, 0.4], lambda: 0.25, rounds: 24, steps: 40, start: "tv" };
+const MANY: Tuning = Tuning { sigmas: [0.5, 0.15], lambda: 0.25, rounds: 12, steps: 10, start: "pwls" };
 
 /// The recipe.
 #[derive(Clone, Debug, Default)]
@@ -57,8 +58,8 @@ impl Recipe for Pnp {
         let options = &self.0;
         options.strength.check()?;
         options.iteration.check(&scan.geometry, grid)?;
-        let denoiser = named(options.denoiser.as_deref())?;
-        let tuning = if scan.geometry.views.len() < MANY { FEW_VIEWS } else { MANY_VIEWS };
+        let denoiser = named(options.denoiser.as_deref(), Weights::Ct)?;
+        let tuning = if scan.geometry.views.len() < classical::MANY_VIEWS { FEW } else { MANY };
         let mut notes = Vec::new();
         let first = first(options, tuning.start, (&scan, grid), (device, monitor), &mut notes)?;
         if monitor.is_finishing() {
@@ -84,14 +85,14 @@ impl Recipe for Pnp {
     }
 }
 
-/// The denoiser of that name.
-pub(super) fn named(name: Option<&str>) -> Result<Box<dyn denoisers::Denoiser>> {
+/// The denoiser of that name; `weights` are those of a network.
+pub(super) fn named(name: Option<&str>, weights: Weights) -> Result<Box<dyn denoisers::Denoiser>> {
     let name = name.unwrap_or(USUAL);
     if !denoisers::ALL.contains(&name) {
         let known = denoisers::ALL.join(", ");
         return Err(crate::Error::Option(format!("there is no denoiser '{name}' to be pnp's prior; there are {known}")));
     }
-    denoisers::named(name, &denoisers::Options::default())
+    denoisers::named(name, &denoisers::Options { weights, ..Default::default() })
 }
 
 /// What was decided.

@@ -18,11 +18,7 @@ use super::{Bounds, LinearSystem, Progress, Solver};
 use crate::{
     device::{Array, Device, Element},
     error::Result,
-    operators::{
-        Factor, LinearOperator, Scalars,
-        arithmetic::{add, fill},
-        scalars,
-    },
+    operators::{Factor, LinearOperator, Scalars, arithmetic::add, scalars},
 };
 
 /// What the data say of an image: f.
@@ -73,7 +69,6 @@ pub struct Continuation<'a, F> {
     u: Array,
     /// z − u, then x + u.
     mixed: Array,
-    ones: Array,
     scalars: Scalars,
     iteration: usize,
 }
@@ -99,16 +94,15 @@ impl<'a, F: DataStep> Continuation<'a, F> {
     ) -> Result<Self> {
         assert!(!schedule.is_empty(), "a schedule of rounds");
         let zeros = || device.zeros(start.shape(), Element::F32);
-        let (mut z, u, mixed, mut ones) = (zeros()?, zeros()?, zeros()?, zeros()?);
+        let (mut z, u, mixed) = (zeros()?, zeros()?, zeros()?);
         let scalars = Scalars::new(device, &[], &[])?;
         scalars.blend(ONE, &start, NONE, &mut z);
-        fill(device, 1.0, &mut ones);
         let (device, bounds) = (device.clone(), [lower, upper]);
-        Ok(Self { device, data, denoise, schedule, bounds, x: start, z, u, mixed, ones, scalars, iteration: 0 })
+        Ok(Self { device, data, denoise, schedule, bounds, x: start, z, u, mixed, scalars, iteration: 0 })
     }
 
     fn iterate(&mut self) -> Result<()> {
-        let Self { device, data, denoise, schedule, x, z, u, mixed, ones, scalars, .. } = self;
+        let Self { device, data, denoise, schedule, x, z, u, mixed, scalars, .. } = self;
         let last = schedule.len() - 1;
         let [now, next] = [0, 1].map(|later| schedule[(self.iteration + later).min(last)]);
         scalars.blend(ONE, z, NONE, mixed);
@@ -117,9 +111,9 @@ impl<'a, F: DataStep> Continuation<'a, F> {
         scalars.blend(ONE, u, NONE, mixed);
         scalars.blend(ONE, x, ONE, mixed);
         denoise(mixed, now.sigma, z)?;
-        // u is written anew below: here it is 0, and z ← clamp(0 + z).
-        fill(device, 0.0, u);
-        scalars::update(device, (1.0, u, ones), self.bounds, z);
+        // z ← clamp D, of which u holds a copy until it is written anew below.
+        scalars.blend(ONE, z, NONE, u);
+        scalars::update(device, (0.0, u, u), self.bounds, z);
         let kept = now.weight / next.weight;
         scalars.blend(Factor::constant(kept), mixed, NONE, u);
         scalars.blend(Factor::constant(-kept), z, ONE, u);
@@ -173,7 +167,7 @@ impl DataStep for LeastSquaresStep {
         for _ in 0..*iterations {
             system.next().expect("solvers never end")?;
         }
-        *x = copy(system.solution())?;
+        *x = system.into_solution();
         Ok(())
     }
 }
@@ -181,6 +175,7 @@ impl DataStep for LeastSquaresStep {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{operators::arithmetic::fill, solvers::diagonal::Diagonal};
 
     const A: [f32; 6] = [0.2, 1.0, -0.7, 0.4, 0.9, 0.1];
     const B: [f32; 6] = [1.0, 2.0, -1.5, 0.3, -2.0, 4.0];
@@ -188,33 +183,13 @@ mod tests {
     const C: f32 = 0.8;
     const LAMBDA: f64 = 0.5;
 
-    /// Numbers times A².
-    struct Squares(Device);
-
-    impl LinearOperator for Squares {
-        fn domain(&self) -> &[usize] {
-            &[3, 2]
-        }
-        fn range(&self) -> &[usize] {
-            &[3, 2]
-        }
-        fn forward(&self, x: &Array, y: &mut Array) -> Result<()> {
-            let x: Vec<f32> = self.0.download(x)?;
-            *y = self.0.upload(&[3, 2], x.iter().zip(A).map(|(x, a)| x * a * a).collect::<Vec<_>>())?;
-            Ok(())
-        }
-        fn adjoint(&self, y: &Array, x: &mut Array) -> Result<()> {
-            self.forward(y, x)
-        }
-    }
-
     /// After so many rounds with D_σ(v) = v/(1 + Cσ²), the proximal map of σ²R.
     fn solved(schedule: Vec<Round>, rounds: usize, bounds: Bounds) -> Vec<f32> {
         let device = Device::cpu();
         let right = device.upload(&[3, 2], A.iter().zip(B).map(|(a, b)| a * b).collect::<Vec<_>>()).unwrap();
         let step = LeastSquaresStep {
             device: device.clone(),
-            normal: Arc::new(Squares(device.clone())),
+            normal: Arc::new(Diagonal(device.clone(), A.map(|a| a * a))),
             right,
             iterations: 6,
         };

@@ -79,6 +79,11 @@ impl LinearSystem {
         Ok(Self { device, normal, damping, x: start, r, p, q, scalars, first_curvature, part, growth, iteration: 0 })
     }
 
+    /// x, when no more is wanted.
+    pub fn into_solution(self) -> Array {
+        self.x
+    }
+
     fn iterate(&mut self) -> Result<()> {
         let Self { normal, damping, x, r, p, q, scalars, first_curvature, part, .. } = self;
         let (gamma, next) = (GAMMA[self.iteration % 2], GAMMA[(self.iteration + 1) % 2]);

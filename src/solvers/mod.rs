@@ -4,6 +4,8 @@
 pub mod asd_pocs;
 pub mod conjugate_gradient;
 pub mod continuation;
+#[cfg(test)]
+mod diagonal;
 pub mod fista;
 pub mod linear_system;
 pub mod linearised_admm;

@@ -118,33 +118,12 @@ impl Solver for PlugAndPlay {
 mod tests {
     use super::*;
     use crate::{
-        operators::LinearOperator,
         problem::{Bounds, Fidelity, Metric, Problem},
-        solvers::primal_dual::Steps,
+        solvers::{diagonal::Diagonal, primal_dual::Steps},
     };
 
     const A: [f32; 6] = [0.2, 1.0, -0.7, 0.4, 0.9, 0.1];
     const B: [f32; 6] = [1.0, 2.0, -1.5, 0.3, -2.0, 4.0];
-
-    /// Numbers times A.
-    struct Diagonal(Device);
-
-    impl LinearOperator for Diagonal {
-        fn domain(&self) -> &[usize] {
-            &[3, 2]
-        }
-        fn range(&self) -> &[usize] {
-            &[3, 2]
-        }
-        fn forward(&self, x: &Array, y: &mut Array) -> Result<()> {
-            let x: Vec<f32> = self.0.download(x)?;
-            *y = self.0.upload(&[3, 2], x.iter().zip(A).map(|(x, a)| x * a).collect::<Vec<_>>())?;
-            Ok(())
-        }
-        fn adjoint(&self, y: &Array, x: &mut Array) -> Result<()> {
-            self.forward(y, x)
-        }
-    }
 
     /// With D(v) = v/(1 + c) and f = ½‖Ax − b‖², u = 2x/(2 + c) and AᵀA x + 2μc/(2 + c) x = Aᵀb.
     #[test]
@@ -154,7 +133,7 @@ mod tests {
         let device = Device::cpu();
         let steps = Steps { primal: 0.9, terms: 0.0, relaxation: 1.5 };
         let fidelity = Fidelity {
-            operator: Box::new(Diagonal(device.clone())),
+            operator: Box::new(Diagonal(device.clone(), A)),
             data: device.upload(&[3, 2], &B[..]).unwrap(),
             metric: Metric::Scalar(1.0),
         };

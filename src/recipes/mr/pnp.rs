@@ -17,7 +17,7 @@ use super::{
     frames, variational,
 };
 use crate::{
-    denoisers::{Denoiser, Noisy, Sigma},
+    denoisers::{Denoiser, Noisy, Sigma, Weights},
     device::{Array, Device, Element},
     error::Result,
     monitor::Monitor,
@@ -54,16 +54,19 @@ pub struct Pnp(pub MrOptions);
 impl MrRecipe for Pnp {
     fn reconstruct(&self, scan: KSpace, device: &Device, monitor: &Monitor) -> Result<MrReconstruction> {
         let options = &self.0;
-        let denoiser = pnp::named(options.denoiser.as_deref())?;
+        let denoiser = pnp::named(options.denoiser.as_deref(), Weights::Mr)?;
         frames::each_frame(("pnp", options), scan, (device, monitor), |encoded| {
             let [nz, ny, nx] = encoded.matrix;
-            let start = variational::first(encoded, (device, monitor), (PRELUDE, options.iteration.keep))?;
-            let values: Vec<f32> = device.download(&start)?;
+            let values = variational::first(encoded, (device, monitor), (PRELUDE, options.iteration.keep))?;
+            let tv = |why: &str| Ok((encoding::image(&values, encoded.matrix), vec![format!("the image of tv: {why}")]));
+            if monitor.is_finishing() {
+                return tv("interrupted before the first round");
+            }
+            let start = device.upload(encoded.normal.domain(), &values)?;
             let deviation = encoded.deviation(encoded.equations(device)?.residual(&start)?);
             let noise = deviation * encoded.gain / encoded.diagonal;
-            if monitor.is_finishing() || !(noise > 0.0 && noise.is_finite()) {
-                let note = "no noise to denoise, or no time: this is the image of total variation".to_string();
-                return Ok((encoding::image(&values, encoded.matrix), vec![note]));
+            if !(noise > 0.0 && noise.is_finite()) {
+                return tv("there is no noise to take off");
             }
             let lambda = options.strength.of(LAMBDA);
             let rounds = options.iteration.count.unwrap_or(ROUNDS);

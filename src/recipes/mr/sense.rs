@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// λ over σ²/s²/√r; by trial on a head and a phantom, R = 4 and 5, three samplings.
-const STRENGTH: f64 = 3.5;
+const STRENGTH: f64 = 3.3;
 /// Iterations of the trial without damping.
 const TRIAL: usize = 5;
 /// When an image has settled.

@@ -61,14 +61,14 @@ pub fn first(
     encoded: &Encoded,
     (device, monitor): (&Device, &Monitor),
     (iterations, keep): (usize, bool),
-) -> Result<Array> {
+) -> Result<Vec<f32>> {
     let terms = |slices, strength: f64| vec![total_variation(device, slices, Pixels::Complex, strength as f32)];
     let mut solver = Tuned::new(Strength::Auto, encoded, device, (2, 1.0), terms)?;
     let [nz, ny, nx] = encoded.matrix;
     let iteration = Iteration { keep, ..Iteration::default() };
     let enough = Enough { most: iterations, ..ENOUGH };
     let (values, _) = iteration.run(&mut solver, enough, [nz, ny, 2 * nx], monitor)?;
-    device.upload(encoded.normal.domain(), values.into_raw_vec_and_offset().0)
+    Ok(values.into_raw_vec_and_offset().0)
 }
 
 /// A primal–dual solver whose strength follows what is unexplained.

@@ -6,11 +6,8 @@
 mod few_views;
 mod many_views;
 
-use super::{Recipe, Reconstruction, options::Options};
+use super::{Recipe, Reconstruction, classical::MANY_VIEWS, options::Options};
 use crate::{device::Device, error::Result, geometry::Grid, monitor::Monitor, scan::Scan};
-
-/// Views that count as many: enough for ordered subsets.
-const MANY: usize = 240;
 
 /// The recipe.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +17,7 @@ impl Recipe for NonLocal {
     fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
         self.0.strength.check()?;
         self.0.iteration.check(&scan.geometry, grid)?;
-        if scan.geometry.views.len() < MANY {
+        if scan.geometry.views.len() < MANY_VIEWS {
             few_views::reconstruct(&self.0, scan, grid, device, monitor)
         } else {
             many_views::reconstruct(&self.0, scan, grid, device, monitor)
