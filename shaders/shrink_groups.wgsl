@@ -22,6 +22,7 @@ const PATCH = 8u;
 const LARGE = 32u;
 const NONE = 0xffffffffu;
 const PIXELS = 64u;
+const SHIFTS = 15u;
 const HALF = 0.70710678;
 
 var<workgroup> shared_values: array<f32, 2048>;
@@ -71,8 +72,7 @@ fn along(local: u32, stride: u32, table: u32) {
 
 // The variance of each of this invocation's coefficients, where the pixels' is 1: of all pairs of patches that overlap.
 fn variances_of(group: u32, local: u32) -> array<f32, LARGE> {
-    let deviation = tables[2u * PIXELS + local];
-    let square = deviation * deviation;
+    let square = tables[2u * PIXELS + (PATCH - 1u) * PIXELS + local];
     var all: array<f32, LARGE>;
     for (var k = 0u; k < size; k += 1u) {
         all[k] = square;
@@ -81,13 +81,18 @@ fn variances_of(group: u32, local: u32) -> array<f32, LARGE> {
         let second = members[group * params.group + q];
         for (var p = 0u; p < q; p += 1u) {
             let first = members[group * params.group + p];
-            let dy = u32(abs(i32(second / params.nx) - i32(first / params.nx)));
-            let dx = u32(abs(i32(second % params.nx) - i32(first % params.nx)));
-            if dy >= PATCH || dx >= PATCH {
+            var dy = i32(second / params.nx) - i32(first / params.nx);
+            var dx = i32(second % params.nx) - i32(first % params.nx);
+            // Covariances are even.
+            if dy < 0 {
+                dy = -dy;
+                dx = -dx;
+            }
+            if dy >= i32(PATCH) || abs(dx) >= i32(PATCH) {
                 continue;
             }
-            let correlation = tables[3u * PIXELS + dy * PATCH + local / PATCH] * tables[3u * PIXELS + dx * PATCH + local % PATCH];
-            let shared_part = 2.0 * correlation * square;
+            let shift = u32(dy) * SHIFTS + u32(dx + i32(PATCH) - 1);
+            let shared_part = 2.0 * tables[2u * PIXELS + shift * PIXELS + local];
             // Haar's differences that see both: the one that tells them apart, and the longer ones.
             let apart = firstLeadingBit(p ^ q);
             all[0] += shared_part / f32(size);

@@ -954,6 +954,12 @@ fn denoise_keeps_grid_and_says_what_it_did() {
         works(folder.path(), "denoise noisy.nii --noise rician --sigma varying --method nlm -o quiet.npy --force").err;
     assert!(told.contains("noise σ from") && told.contains("wrote quiet.npy"), "{told}");
     works(folder.path(), "denoise noisy.nii --sigma quiet.npy --method bilateral -o again.npy");
+    // White noise is found to be white; a spectrum as it is measured.
+    let told = works(folder.path(), "denoise noisy.nii --spectrum auto -o auto.npy").err;
+    let words = told.split("correlated by ").nth(1).unwrap_or_else(|| panic!("{told}"));
+    assert!(words.starts_with("0.0") || words.starts_with("-0.0"), "{told}");
+    works(folder.path(), "measure nps noisy.nii --roi box:0..32,0..64 --size 32 -o nps.npy");
+    works(folder.path(), "denoise noisy.nii --spectrum nps.npy -o told.npy");
 }
 
 #[test]
@@ -973,6 +979,9 @@ fn denoise_takes_complex_images_and_refuses_what_is_none() {
     refused(folder.path(), "denoise truth.npy --sigma complex.npy -o q.npy", &["complex"]);
     refused(folder.path(), "denoise truth.npy --strength 0 -o q.npy", &["strength"]);
     refused(folder.path(), "denoise truth.npy -o quiet.npy", &["quiet.npy", "--force"]);
+    refused(folder.path(), "denoise truth.npy --method nlm --spectrum auto -o q.npy", &["--spectrum", "bm3d"]);
+    refused(folder.path(), "denoise truth.npy --spectrum none.npy -o q.npy", &["none.npy"]);
+    refused(folder.path(), "denoise truth.npy --spectrum complex.npy -o q.npy", &["complex"]);
     refused(folder.path(), "denoise truth.npy --weights mr -o q.npy", &["--weights", "--method net"]);
     refused(folder.path(), "denoise truth.npy --method net --weights none -o q.npy", &["none"]);
     refused(
@@ -991,4 +1000,5 @@ fn denoise_takes_complex_images_and_refuses_what_is_none() {
     assert!(told.contains("no noise"), "{told}");
     assert!(io::read_image(folder.path().join("still.npy")).unwrap().values.iter().all(|value| *value == 3.0));
     works(folder.path(), "denoise flat.npy --sigma 0.1 -o still2.npy");
+    works(folder.path(), "denoise flat.npy --spectrum auto -o still3.npy");
 }

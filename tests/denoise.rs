@@ -3,12 +3,12 @@
 use rushlight::{
     denoisers::{self, Denoiser, Model, Noisy, Options, Sigma},
     device::Device,
-    noise::{self, Anscombe, Rician},
+    noise::{self, Anscombe, Correlation, Rician},
     phantom::Phantom,
     random::Draws,
 };
 
-use ndarray::{Array3, s};
+use ndarray::{Array2, Array3, s};
 
 mod devices;
 
@@ -177,6 +177,44 @@ fn slices_are_taken_one_by_one() {
         for z in [0, 2] {
             assert!(rms(&all.slice(s![z..z + 1, .., ..]).to_owned(), &alone) < 1e-6, "{name}, slice {z}");
         }
+    }
+}
+
+/// Noise that 2 × 2 neighbours share, of variance 1, and its spectrum.
+fn shared_noise(size: usize, seed: u64) -> (Array3<f32>, Array2<f32>) {
+    let white = |y: usize, x: usize| Draws::new(seed, [0, y, x]).normal();
+    let noise = Array3::from_shape_fn((1, size, size), |(_, y, x)| {
+        (0.5 * (white(y, x) + white(y + 1, x) + white(y, x + 1) + white(y + 1, x + 1))) as f32
+    });
+    let power = |at: usize| 1.0 + (std::f64::consts::TAU * (at as f64 - 16.0) / 32.0).cos();
+    (noise, Array2::from_shape_fn((32, 32), |(y, x)| (power(y) * power(x)) as f32))
+}
+
+#[test]
+fn block_matching_is_better_where_it_is_told_the_spectrum() {
+    const SIGMA: f32 = 0.08;
+    let truth = head_of(192);
+    let (noise, spectrum) = shared_noise(192, 5);
+    let noisy = &truth + &(&noise * SIGMA);
+    let known = Correlation::of_spectrum(spectrum.view()).unwrap();
+    let found = Correlation::of_image(&noisy.view()).unwrap();
+    for displacement in [[0, 1], [1, 0], [1, 1], [1, -1], [2, 0]] {
+        let (known, found) = (known.at(displacement), found.at(displacement));
+        assert!((known - found).abs() < 0.1, "{displacement:?}: {found}, not {known}");
+    }
+    let level = noise::level(&noisy.view()) / known.in_details();
+    assert!((level / f64::from(SIGMA) - 1.0).abs() < 0.1, "{level}");
+    let left = |correlation: &Correlation, device: &Device| {
+        let options = Options { correlation: correlation.clone(), ..Options::default() };
+        let quiet = denoised(&*denoisers::named("bm3d", &options).unwrap(), device, &noisy, &Sigma::Flat(SIGMA));
+        rms(&quiet, &truth)
+    };
+    let [white, told, seen] =
+        [&Correlation::white(), &known, &found].map(|correlation| left(correlation, &Device::cpu()));
+    println!("noise left: {white:.4} taken for white, {told:.4} told, {seen:.4} from the image");
+    assert!(told < 0.75 * white && seen < 1.1 * told, "{white} {told} {seen}");
+    if let Some(gpu) = gpu() {
+        assert!((left(&known, &gpu) - told).abs() < 1e-4);
     }
 }
 

@@ -82,7 +82,7 @@ def train(args, network, images, report):
         fraction = step / args.steps if args.steps else (time.time() - begin) / (60 * args.minutes)
         fraction = min(fraction, 1.0)
         warm = min(1.0, (step + 1) / 100)
-        rate = args.rate * warm * (args.end + (1 - args.end) * 0.5 * (1 + np.cos(np.pi * fraction)))
+        rate = float(args.rate * warm * (args.end + (1 - args.end) * 0.5 * (1 + np.cos(np.pi * fraction))))
         for group in optimizer.param_groups:
             group["lr"] = rate
         planes = [plane.to(device, memory_format=torch.channels_last) for plane in noisy(patches.batch(args.batch), rng, modality)]

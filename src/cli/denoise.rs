@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use ndarray::{Array3, Array4};
+use ndarray::{Array3, Array4, Axis};
 use num_complex::Complex32;
 use rushlight::{
     Error, Result,
@@ -13,7 +13,7 @@ use rushlight::{
     image::Part,
     io,
     monitor::Monitor,
-    noise,
+    noise::{self, Correlation},
 };
 use serde_json::{Value, json};
 
@@ -24,10 +24,11 @@ pub const EXAMPLES: &str = "Examples:
   rushlight denoise magnitude.nii --method nlm --noise rician -o quiet.nii
   rushlight denoise image.npy --method bm3d --sigma 0.05 -o quiet.npy
   rushlight denoise slice.dcm --method net -o quiet.dcm
+  rushlight denoise fbp.dcm --method bm3d --spectrum auto -o quiet.dcm
   rushlight denoise image.npy --method nlm --sigma map.npy --strength 0.8 -o quiet.npy
 
---sigma auto measures the noise in the image itself, as white noise; where it varies from place to place, --sigma varying, or
-give a map of its standard deviation, shaped like the image. Slices are taken one by one.";
+--sigma auto measures the noise in the image itself, as white noise unless --spectrum says otherwise; where it varies from place
+to place, --sigma varying, or give a map of its standard deviation, shaped like the image. Slices are taken one by one.";
 
 #[derive(Args, Debug)]
 pub struct Flags {
@@ -37,13 +38,16 @@ pub struct Flags {
     #[arg(long, value_name = "METHOD", default_value = "bm3d", value_parser = denoisers::ALL.to_vec())]
     method: String,
     /// Standard deviation of the noise, in the image's unit (of either part, where it is complex or Rician): a number, auto,
-    /// varying, or
-    /// a file with a map of it
+    /// varying, or a file with a map of it
     #[arg(long, value_name = "SIGMA", default_value = "auto", allow_hyphen_values = true)]
     sigma: String,
     /// What the noise is
     #[arg(long, value_name = "NOISE", default_value = "gaussian", value_parser = Model::ALL.to_vec())]
     noise: String,
+    /// What neighbouring pixels share of the noise, for bm3d: nothing (white), what the quietest places of the image say (auto), or
+    /// a file with the noise power spectrum, as rushlight measure nps writes it
+    #[arg(long, value_name = "white|auto|FILE", default_value = "white")]
+    spectrum: String,
     /// What the network of net has learnt: ct, mr, or a safetensors file; ct unless the image is complex or its noise Rician
     #[arg(long, value_name = "ct|mr|FILE")]
     weights: Option<String>,
@@ -68,6 +72,9 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     if flags.weights.is_some() && flags.method != "net" {
         return Err(Error::Option("--weights are for --method net".into()));
     }
+    if flags.spectrum != "white" && flags.method != "bm3d" {
+        return Err(Error::Option(format!("--spectrum is for --method bm3d; {} does not ask for it", flags.method)));
+    }
     refuse_scans(&flags.input)?;
     let (complex, noise) = (io::is_complex(&flags.input)?, Model::named(&flags.noise)?);
     let weights = match &flags.weights {
@@ -75,8 +82,8 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
         None if complex || noise == Model::Rician => Weights::Mr,
         None => Weights::Ct,
     };
-    let options = Options { noise, strength: flags.strength, weights };
-    let method = denoisers::named(&flags.method, &options)?;
+    let options = Options { noise, strength: flags.strength, weights, correlation: Correlation::white() };
+    denoisers::named(&flags.method, &options)?;
     if complex && options.noise == Model::Rician {
         return Err(Error::file(
             &flags.input,
@@ -85,16 +92,16 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     }
     let (device, monitor) = (global.open()?, global.monitor());
     let mut notes = Vec::new();
-    let task = Task { flags: &flags, options, device: &device, monitor: &monitor };
+    let mut task = Task { flags: &flags, options, device: &device, monitor: &monitor };
     let (outputs, facts) = if complex {
         let mut image = monitor.step("read", 1, || io::read_complex_image(&flags.input))?;
-        let (quiet, facts) = task.run(&*method, Slices::of_complex(&image.values), &mut notes)?;
+        let (quiet, facts) = task.run(Slices::of_complex(&image.values), &mut notes)?;
         quiet.into_complex(&mut image.values);
         image.provenance = said(&image.provenance, &flags.method);
         (flags.output.write_complex(&image, Part::Complex, &monitor, &mut notes)?, facts)
     } else {
         let mut image = monitor.step("read", 1, || io::read_image(&flags.input))?;
-        let (quiet, facts) = task.run(&*method, Slices { values: image.values, parts: 1 }, &mut notes)?;
+        let (quiet, facts) = task.run(Slices { values: image.values, parts: 1 }, &mut notes)?;
         image.values = quiet.values;
         image.provenance = said(&image.provenance, &flags.method);
         (flags.output.write_image(&image, &monitor, &mut notes)?, facts)
@@ -123,23 +130,23 @@ struct Task<'a> {
 }
 
 impl Task<'_> {
-    fn run(
-        &self,
-        method: &dyn denoisers::Denoiser,
-        noisy: Slices,
-        notes: &mut Vec<String>,
-    ) -> Result<(Slices, Vec<(&'static str, Value)>)> {
+    fn run(&mut self, noisy: Slices, notes: &mut Vec<String>) -> Result<(Slices, Vec<(&'static str, Value)>)> {
         let (nz, ny, nx) = noisy.values.dim();
         if noisy.values.is_empty() {
             return Err(Error::file(&self.flags.input, "it holds no voxels"));
         }
         check_finite("the image", noisy.values.shape(), &noisy.values.iter().copied().collect::<Vec<_>>())?;
-        let Some((sigma, typical)) = self.monitor.step("noise", 1, || self.sigma(&noisy, notes))? else {
+        let monitor = self.monitor;
+        let found = monitor.step("noise", 1, || {
+            self.options.correlation = self.correlation(&noisy, notes)?;
+            self.sigma(&noisy, notes)
+        })?;
+        let Some((sigma, typical)) = found else {
             notes.push("no noise was found: the image is left as it is".into());
             return Ok((noisy, self.facts(0.0)));
         };
-        let parts = noisy.parts;
-        let values = self.monitor.step("denoise", 1, || {
+        let (parts, method) = (noisy.parts, denoisers::named(&self.flags.method, &self.options)?);
+        let values = monitor.step("denoise", 1, || {
             let values = noisy.values.iter().copied().collect::<Vec<f32>>();
             let image = self.device.upload(&[nz * ny, nx], values)?;
             let quiet = method.denoise(self.device, &Noisy::new(&image, [nz, ny, nx], &sigma)?)?;
@@ -153,13 +160,42 @@ impl Task<'_> {
         vec![("method", json!(self.flags.method)), ("sigma", json!(sigma)), ("noise", json!(self.flags.noise))]
     }
 
+    /// What neighbouring pixels share of the noise.
+    fn correlation(&self, noisy: &Slices, notes: &mut Vec<String>) -> Result<Correlation> {
+        match self.flags.spectrum.as_str() {
+            "white" => Ok(Correlation::white()),
+            "auto" => {
+                let Some(found) = Correlation::of_image(&noisy.values.view()) else {
+                    if noise::level(&noisy.values.view()) == 0.0 {
+                        return Ok(Correlation::white());
+                    }
+                    return Err(Error::file(
+                        &self.flags.input,
+                        "has too few places of 32 × 32 pixels that tell of its noise; give --spectrum a file with its power spectrum",
+                    ));
+                };
+                let [right, below] = [[0, 1], [1, 0]].map(|displacement| found.at(displacement));
+                notes.push(format!("noise correlated by {right:.2} with the next column, {below:.2} with the next line"));
+                Ok(found)
+            }
+            path => {
+                let spectrum = io::read_image(path)?.values;
+                if spectrum.dim().0 != 1 {
+                    return Err(Error::file(path, "holds several slices, and a noise power spectrum is one of [y, x]"));
+                }
+                Correlation::of_spectrum(spectrum.index_axis(Axis(0), 0)).map_err(|error| Error::file(path, error.to_string()))
+            }
+        }
+    }
+
     /// What was asked for, and one number for it; none where there is no noise.
     fn sigma(&self, noisy: &Slices, notes: &mut Vec<String>) -> Result<Option<(Sigma, f64)>> {
         let view = noisy.values.view();
         let rician = self.options.noise == Model::Rician;
+        let seen = self.options.correlation.in_details().max(1e-3);
         match self.flags.sigma.as_str() {
             "auto" => {
-                let sigma = if rician { noise::rician_level(&view) } else { noise::level(&view) };
+                let sigma = if rician { noise::rician_level(&view) } else { noise::level(&view) } / seen;
                 if sigma <= 0.0 {
                     return Ok(None);
                 }
@@ -167,7 +203,7 @@ impl Task<'_> {
                 Ok(Some((Sigma::Flat(sigma as f32), sigma)))
             }
             "varying" => {
-                let map = noise::map(&view);
+                let map = noise::map(&view).mapv(|sigma| sigma / seen as f32);
                 self.map(map, noisy, notes)
             }
             text => match text.parse::<f64>() {

@@ -13,6 +13,7 @@ pub use rician::Stabilised;
 use crate::{
     device::{Array, Device},
     error::{Error, Result},
+    noise::Correlation,
 };
 
 /// A way from a noisy image to one with less noise.
@@ -60,11 +61,13 @@ pub struct Options {
     pub strength: f64,
     /// What the network has learnt.
     pub weights: Weights,
+    /// What neighbouring pixels share of the noise, for bm3d.
+    pub correlation: Correlation,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { noise: Model::Gaussian, strength: 1.0, weights: Weights::Ct }
+        Self { noise: Model::Gaussian, strength: 1.0, weights: Weights::Ct, correlation: Correlation::white() }
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
-use crate::kernels::{match_patches::PATCH, shrink_groups::Tables};
+use crate::{
+    kernels::{match_patches::PATCH, shrink_groups::Tables},
+    noise::Correlation,
+};
 
 type Matrix = [[f64; PATCH]; PATCH];
 
@@ -69,18 +72,26 @@ fn inverse(matrix: &Matrix) -> Matrix {
     right
 }
 
-/// The tables of a transform for white noise: rows have unit norm, so every coefficient has the pixels' deviation.
-pub fn tables(matrix: &Matrix) -> Tables {
+/// The tables of a transform for noise that neighbouring pixels share as `correlation` says.
+pub fn tables(matrix: &Matrix, correlation: &Correlation) -> Tables {
     let single = |matrix: &Matrix| matrix.map(|row| row.map(|value| value as f32));
-    // Coefficients of patches that are shifted against each other share the noise of the pixels that both have.
-    let shared = |shift: usize, row: &[f64; PATCH]| {
-        (shift..PATCH).map(|place| row[place] * row[place - shift]).sum::<f64>() as f32
+    // What each coefficient along an axis makes of two pixels so many places apart: Σ t(a) t(a + apart).
+    let products: Vec<[f64; PATCH]> = (0..PATCH)
+        .map(|apart| matrix.map(|row| (apart..PATCH).map(|place| row[place] * row[place - apart]).sum()))
+        .collect();
+    let reach = PATCH as isize - 1;
+    let covariance = |[dy, dx]: [isize; 2], [fy, fx]: [usize; 2]| -> f64 {
+        let along_x = |y: isize| -> f64 {
+            (-reach..=reach).map(|x| products[x.unsigned_abs()][fx] * correlation.at([dy + y, dx + x])).sum()
+        };
+        (-reach..=reach).map(|y| products[y.unsigned_abs()][fy] * along_x(y)).sum()
     };
+    let shifts = (0..=reach).flat_map(|dy| (-reach..=reach).map(move |dx| [dy, dx]));
+    let coefficients = (0..PATCH * PATCH).map(|k| [k / PATCH, k % PATCH]);
     Tables {
         forward: single(matrix),
         inverse: single(&inverse(matrix)),
-        deviations: [1.0; PATCH * PATCH],
-        correlations: std::array::from_fn(|shift| matrix.map(|row| shared(shift, &row))),
+        covariances: shifts.flat_map(|shift| coefficients.clone().map(move |k| covariance(shift, k) as f32)).collect(),
     }
 }
 
@@ -114,6 +125,55 @@ mod tests {
                 let product = |j: usize| back.iter().zip(&matrix).map(|(a, row)| a * row[j]).sum::<f64>();
                 assert!((0..PATCH).all(|j| (product(j) - f64::from(u8::from(i == j))).abs() < 1e-12), "{i}");
             }
+        }
+    }
+
+    /// Of white noise, patches share that of the pixels that both have; of other noise a coefficient's variance is what many
+    /// patches of it show.
+    #[test]
+    fn covariances_are_those_of_the_noise() {
+        let at = |tables: &Tables, [dy, dx]: [usize; 2], k: usize| {
+            f64::from(tables.covariances[(dy * 15 + dx + 7) * 64 + k])
+        };
+        for matrix in [cosine(), biorthogonal()] {
+            let white = tables(&matrix, &Correlation::white());
+            let shared =
+                |shift: usize, f: usize| (shift..PATCH).map(|p| matrix[f][p] * matrix[f][p - shift]).sum::<f64>();
+            for ([dy, dx], k) in [([0, 0], 9), ([0, 3], 17), ([2, 1], 0), ([7, 7], 63)] {
+                assert!((at(&white, [dy, dx], k) - shared(dy, k / 8) * shared(dx, k % 8)).abs() < 1e-6);
+            }
+            assert!((white.breadth() - 1.0).abs() < 1e-5);
+        }
+        // n(y, x) + ½ n(y − 1, x + 1), of variance 1.25, correlated by 0.4 along one diagonal.
+        let spectrum = ndarray::Array2::from_shape_fn((16, 16), |(y, x)| {
+            (1.25 + (std::f64::consts::TAU * (y as f64 - x as f64) / 16.0).cos()) as f32
+        });
+        let (matrix, patches) = (cosine(), 4000);
+        let known = tables(&matrix, &Correlation::of_spectrum(spectrum.view()).unwrap());
+        let mut draws = crate::random::Draws::new(3, [0, 0, 0]);
+        let mut sums = [[0.0; 2]; PATCH * PATCH];
+        for _ in 0..patches {
+            // A patch and the one that begins a line below and a column to the left of it.
+            let white: Vec<f64> = (0..11 * 11).map(|_| draws.normal()).collect();
+            let noise =
+                |y: usize, x: usize| (white[(y + 1) * 11 + x + 1] + 0.5 * white[y * 11 + x + 2]) / 1.25_f64.sqrt();
+            for (k, sum) in sums.iter_mut().enumerate() {
+                let coefficient = |top: usize, left: usize| -> f64 {
+                    let term =
+                        |p: usize| matrix[k / 8][p / 8] * matrix[k % 8][p % 8] * noise(top + p / 8, left + p % 8);
+                    (0..PATCH * PATCH).map(term).sum()
+                };
+                let first = coefficient(0, 1);
+                sum[0] += first * first / f64::from(patches);
+                sum[1] += first * coefficient(1, 0) / f64::from(patches);
+            }
+        }
+        for (k, [variance, covariance]) in sums.into_iter().enumerate() {
+            // A covariance's error is as large as the variance over √patches.
+            let error = 4.5 * (2.0 / f64::from(patches)).sqrt() * variance;
+            assert!((variance - at(&known, [0, 0], k)).abs() < error, "{k}: {variance}");
+            let shift = f64::from(known.covariances[(15 + 6) * 64 + k]);
+            assert!((covariance - shift).abs() < error, "{k}: {covariance}, not {shift}");
         }
     }
 

@@ -9,8 +9,7 @@
 //!
 //! and transformed back. Patches of a group overlap, and where they do they share the noise; s counts that in (Mäkinen,
 //! Azzari &
-//! Foi 2020, IEEE Trans. Image Process. 29, 8339), exactly if the noise is white. On the CPU a register holds one pixel of
-//! 16 patches.
+//! Foi 2020, IEEE Trans. Image Process. 29, 8339). On the CPU a register holds one pixel of 16 patches.
 
 use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
@@ -50,18 +49,38 @@ pub struct Tables {
     pub forward: [[f32; PATCH]; PATCH],
     /// Pixels from coefficients, `[pixel, coefficient]`.
     pub inverse: [[f32; PATCH]; PATCH],
-    /// Deviation of each coefficient, `[y, x]`, where the pixels' noise has deviation 1.
-    pub deviations: [f32; PIXELS],
-    /// Correlation of a coefficient's noise with that of the same coefficient so many pixels away, along one axis,
-    /// `[displacement, coefficient]`.
-    pub correlations: [[f32; PATCH]; PATCH],
+    /// Covariance of a coefficient's noise with that of the same coefficient of a patch that begins (dy, dx) pixels away, where
+    /// the pixels' noise has variance 1: `[dy, dx + 7, coefficient along y, along x]`, dy from 0 to 7 and dx from -7 to 7.
+    /// Farther patches share no pixel, and no noise is taken to be shared.
+    pub covariances: Vec<f32>,
 }
 
+/// Places of dx.
+pub const SHIFTS: usize = 2 * PATCH - 1;
+/// Numbers of [`Tables::numbers`].
+pub const TABLES: usize = 2 * PIXELS + PATCH * SHIFTS * PIXELS;
+
 impl Tables {
+    /// The mean square of the coefficients' variances, where their mean is 1.
+    pub fn breadth(&self) -> f32 {
+        let variances = &self.covariances[(PATCH - 1) * PIXELS..][..PIXELS];
+        let mean = variances.iter().sum::<f32>() / PIXELS as f32;
+        variances.iter().map(|variance| (variance / mean).powi(2)).sum::<f32>() / PIXELS as f32
+    }
+
     /// As the kernel reads them.
     pub fn numbers(&self) -> Vec<f32> {
-        [self.forward.as_flattened(), self.inverse.as_flattened(), &self.deviations, self.correlations.as_flattened()].concat()
+        [self.forward.as_flattened(), self.inverse.as_flattened(), &self.covariances].concat()
     }
+}
+
+/// The place in [`Tables::covariances`] of two patches that overlap: covariances are even, so dy is taken as 0 or above.
+#[inline(always)]
+fn shift(first: [u32; 2], second: [u32; 2]) -> Option<usize> {
+    let [dy, dx] = [0, 1].map(|axis| first[axis].wrapping_sub(second[axis]) as i32);
+    let [dy, dx] = if dy < 0 { [-dy, -dx] } else { [dy, dx] };
+    let patch = PATCH as i32;
+    (dy < patch && dx.abs() < patch).then(|| dy as usize * SHIFTS + (dx + patch - 1) as usize)
 }
 
 /// One group.
@@ -166,25 +185,18 @@ impl<const G: usize> Shrink<'_, G> {
     #[inline(always)]
     fn variances(&self, into: &mut Block<G>) {
         let (nx, size) = (self.kernel.nx, self.members.len());
-        let squares: [f32; PIXELS] = std::array::from_fn(|k| self.tables[2 * PIXELS + k].powi(2));
-        let correlations: &[f32; PIXELS] = self.tables[3 * PIXELS..4 * PIXELS].try_into().expect("8 × 8");
-        into.0[..size].fill(squares);
+        let covariances = &self.tables[2 * PIXELS..TABLES];
+        let own: [f32; PIXELS] = covariances[(PATCH - 1) * PIXELS..][..PIXELS].try_into().expect("8 × 8");
+        into.0[..size].fill(own);
         into.0[size..].fill([0.0; PIXELS]);
         for q in 1..size {
             let (y, x) = (self.members[q] / nx, self.members[q] % nx);
             for p in 0..q {
-                let (dy, dx) = (y.abs_diff(self.members[p] / nx) as usize, x.abs_diff(self.members[p] % nx) as usize);
-                if dy >= PATCH || dx >= PATCH {
-                    continue;
-                }
-                let (along_y, along_x) = (&correlations[dy * PATCH..][..PATCH], &correlations[dx * PATCH..][..PATCH]);
-                let mut shared = [0.0; PIXELS];
-                for k in 0..PIXELS {
-                    shared[k] = 2.0 * along_y[k / PATCH] * along_x[k % PATCH] * squares[k];
-                }
+                let Some(shift) = shift([y, x], [self.members[p] / nx, self.members[p] % nx]) else { continue };
+                let shared = &covariances[shift * PIXELS..][..PIXELS];
                 let mut add = |row: usize, factor: f32| {
-                    for (sum, shared) in into.0[row].iter_mut().zip(&shared) {
-                        *sum += factor * shared;
+                    for (sum, shared) in into.0[row].iter_mut().zip(shared) {
+                        *sum += 2.0 * factor * shared;
                     }
                 };
                 // Haar's differences that see both: the one that tells them apart, and the longer ones.
@@ -329,15 +341,18 @@ impl Kernel for ShrinkGroups {
         let mut tables = near(5, 0.4);
         tables.extend(near(6, 0.4));
         tables.iter_mut().for_each(|value| *value = 0.3 * (*value - 1.0));
-        tables.extend(near(7, 0.5));
-        // At no displacement 1, and less further on.
-        tables.extend((0..PIXELS).map(|at| 1.0 - (at / PATCH) as f32 / 10.0 - 0.02 * (at % PATCH) as f32 * (at / PATCH) as f32));
+        // Variances about 1, and less shared by patches farther apart, differently along x to the left and to the right.
+        let variances = near(7, 0.5);
+        tables.extend((0..PATCH * SHIFTS * PIXELS).map(|at| {
+            let (dy, dx) = (at / PIXELS / SHIFTS, (at / PIXELS % SHIFTS) as f32 - 7.0);
+            variances[at % PIXELS] * (1.0 - dy as f32 / 10.0) * (1.0 - (dx - 0.1 * dy as f32).abs() / 10.0)
+        }));
         let inputs = vec![
             HostArray::noise(&[20, 30], seed),
             HostArray::noise(&[20, 30], seed + 1),
             HostArray::new(&[GROUPS, group], &members),
             HostArray::new(&[GROUPS], &near(8, 0.5)[..GROUPS].iter().map(|value| 0.02 * value).collect::<Vec<_>>()),
-            HostArray::new(&[4 * PIXELS], &tables),
+            HostArray::new(&[TABLES], &tables),
         ];
         let outputs = vec![HostArray::zeros(&[GROUPS, group, PATCH, PATCH]), HostArray::zeros(&[GROUPS])];
         Example { kernel, inputs, outputs }

@@ -3,7 +3,8 @@
 //!
 //! The diagonal details of Daubechies' wavelet with two vanishing moments (four taps) see nothing of ramps and little of
 //! edges along lines and columns, and being of unit norm they have the noise's own deviation. What was set to one
-//! value (a mask, air cut off) has no noise to tell of and is left out. Noise that neighbouring pixels share is missed in part.
+//! value (a mask, air cut off) has no noise to tell of and is left out. Noise that neighbouring pixels share is
+//! seen in part: [`Correlation::in_details`](super::Correlation::in_details) says by how much.
 
 use ndarray::{ArrayView2, ArrayView3, Axis, s};
 use rayon::prelude::*;
@@ -21,7 +22,7 @@ const PITCH: f64 = 0.125;
 const ROUNDS: usize = 12;
 
 /// Daubechies' high-pass filter with two vanishing moments (Daubechies 1988).
-fn taps() -> [f64; TAPS] {
+pub(super) fn detail_taps() -> [f64; TAPS] {
     let root = 3.0_f64.sqrt();
     let norm = 4.0 * 2.0_f64.sqrt();
     [(1.0 - root) / norm, -(3.0 - root) / norm, (3.0 + root) / norm, -(1.0 + root) / norm]
@@ -36,7 +37,7 @@ pub(super) struct Detail {
 
 /// The diagonal detail whose first pixel is (y, x); none where all its pixels are equal.
 pub(super) fn detail(slice: &ArrayView2<f32>, [y, x]: [usize; 2]) -> Option<Detail> {
-    let taps = taps();
+    let taps = detail_taps();
     let first = slice[[y, x]];
     let (mut sum, mut mean, mut equal) = (0.0, 0.0, true);
     for (v, a) in taps.iter().enumerate() {
@@ -113,7 +114,7 @@ mod tests {
 
     #[test]
     fn the_filter_has_unit_norm_and_two_vanishing_moments() {
-        let taps = taps();
+        let taps = detail_taps();
         let moment = |power: i32| taps.iter().enumerate().map(|(i, tap)| tap * (i as f64).powi(power)).sum::<f64>();
         assert!((taps.iter().map(|tap| tap * tap).sum::<f64>() - 1.0).abs() < 1e-12);
         assert!(moment(0).abs() < 1e-12 && moment(1).abs() < 1e-12, "{taps:?}");

@@ -6,13 +6,17 @@
 //! | Gaussian | [`level()`], [`map()`] where it varies | nothing needed |
 //! | Rician: magnitudes of complex numbers with Gaussian noise | [`rician_level`] | [`Rician`] |
 //! | Poisson and Gaussian together | known gain and level | [`Anscombe`] |
+//!
+//! What neighbouring pixels share of it is a [`Correlation`].
 
 pub mod anscombe;
+pub mod correlation;
 pub mod level;
 pub mod map;
 pub mod rician;
 
 pub use anscombe::Anscombe;
+pub use correlation::Correlation;
 pub use level::{level, rician_level};
 pub use map::map;
 pub use rician::Rician;

@@ -9,7 +9,11 @@ use super::{
 use crate::{
     device::{Array, Device, Element},
     error::Result,
-    kernels::{GatherPatches, MatchPatches, Quotient, ShrinkGroups, match_patches::PATCH, shrink_groups::Tables},
+    kernels::{
+        GatherPatches, MatchPatches, Quotient, ShrinkGroups,
+        match_patches::PATCH,
+        shrink_groups::{TABLES, Tables},
+    },
 };
 
 /// Groups that are shrunk at a time on the CPU, where their patches should stay in cache, and on a GPU.
@@ -58,7 +62,7 @@ impl CollaborativeFilter {
         group_filter::check(device, shape, grouping.step, grouping.group)?;
         let zeros = || device.zeros(&shape, Element::F32);
         Ok(Self {
-            tables: device.upload(&[4 * PATCH * PATCH], tables.numbers())?,
+            tables: device.upload(&[TABLES], tables.numbers())?,
             window: device.upload(&[PATCH * PATCH], window)?,
             sums: zeros()?,
             totals: zeros()?,
