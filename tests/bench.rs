@@ -3,41 +3,21 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
     time::SystemTime,
 };
 
 use serde_json::Value;
 use tempfile::tempdir;
 
-const TINY: &str = "--methods fbp:hann,fbp --levels 1,0.25 --size 64 --views 60 --seeds 3 --observations 12";
+mod command;
 
-fn run(folder: &Path, arguments: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_rushlight"))
-        .current_dir(folder)
-        .args(["--device", "cpu"])
-        .args(arguments.split_whitespace())
-        .output()
-        .expect("the command starts")
-}
+use command::refused;
+
+const TINY: &str = "--methods fbp:hann,fbp --levels 1,0.25 --size 64 --views 60 --seeds 3 --observations 12";
 
 #[track_caller]
 fn works(folder: &Path, arguments: &str) -> Value {
-    let output = run(folder, &format!("{arguments} --json"));
-    let said = String::from_utf8_lossy(&output.stderr).to_string();
-    assert_eq!(output.status.code(), Some(0), "rushlight {arguments}: {said}");
-    serde_json::from_slice(&output.stdout).expect("one line of JSON")
-}
-
-#[track_caller]
-fn refused(folder: &Path, arguments: &str, words: &[&str]) {
-    let output = run(folder, arguments);
-    let said = String::from_utf8_lossy(&output.stderr).to_string();
-    assert_eq!(output.status.code(), Some(1), "rushlight {arguments}: {said}");
-    assert_eq!(said.lines().count(), 1, "{said}");
-    for word in words {
-        assert!(said.contains(word), "'{word}' is not in: {said}");
-    }
+    command::works(folder, &format!("{arguments} --json")).json()
 }
 
 fn json(path: PathBuf) -> Value {

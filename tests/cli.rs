@@ -4,83 +4,15 @@ use std::{
     f64::consts::PI,
     fs,
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
 };
 
 use rushlight::{image::Image, io};
-use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
-// ---- running it ----------------------------------------------------------------------------------------------------
+mod command;
 
-/// What one run of the command did.
-struct Run {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl From<Output> for Run {
-    fn from(output: Output) -> Self {
-        let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).expect("text is UTF-8"));
-        assert!(!err.contains("panicked"), "{err}");
-        Self { code: output.status.code(), out, err }
-    }
-}
-
-impl Run {
-    fn json(&self) -> Value {
-        assert_eq!(self.out.lines().count(), 1, "JSON is one line: {}", self.out);
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}", self.out))
-    }
-}
-
-fn command(folder: &Path, arguments: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rushlight"));
-    command.current_dir(folder).args(["--device", "cpu"]).args(arguments.split_whitespace());
-    command
-}
-
-fn run(folder: &Path, arguments: &str) -> Run {
-    command(folder, arguments).output().expect("the command starts").into()
-}
-
-#[track_caller]
-fn works(folder: &Path, arguments: &str) -> Run {
-    let run = run(folder, arguments);
-    assert_eq!(run.code, Some(0), "rushlight {arguments}: {}", run.err);
-    run
-}
-
-/// Runs what must be refused: exit code 1, one line that says `words`, and the folder left as it was.
-#[track_caller]
-fn refused(folder: &Path, arguments: &str, words: &[&str]) {
-    let before = contents(folder);
-    let run = run(folder, arguments);
-    assert_eq!(run.code, Some(1), "rushlight {arguments}: {}", run.err);
-    assert_eq!(run.err.lines().count(), 1, "rushlight {arguments}: {}", run.err);
-    assert!(run.err.starts_with("rushlight: error: "), "{}", run.err);
-    for word in words {
-        assert!(run.err.contains(word), "'{word}' is not in: {}", run.err);
-    }
-    assert_eq!(run.out, "", "rushlight {arguments}");
-    assert!(contents(folder) == before, "rushlight {arguments} left something: {:?}", names(folder));
-}
-
-/// Names and bytes of all files in `folder`; folders have none.
-fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
-    let mut files: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .map(|path| (path.display().to_string(), fs::read(&path).unwrap_or_default()))
-        .collect();
-    files.sort();
-    files
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    contents(folder).into_iter().map(|(name, _)| name).collect()
-}
+use command::{Run, command, contents, names, refused, run, works};
 
 fn image(folder: &TempDir, name: &str) -> Image {
     io::read_image(folder.path().join(name)).unwrap_or_else(|error| panic!("{error}"))
@@ -597,7 +529,7 @@ fn demo_writes_four_pictures() {
         let bytes = fs::read(folder.path().join(format!("pictures/{name}.png"))).unwrap();
         assert!(bytes.starts_with(b"\x89PNG\r\n\x1a\n"), "{name}");
     }
-    assert_eq!(names(&folder.path().join("pictures")).len(), 4);
+    assert_eq!(names(folder.path().join("pictures")).len(), 4);
 }
 
 #[test]
@@ -763,7 +695,7 @@ fn an_output_that_cannot_be_written() {
         refused(at, &format!("scan disk --views 9 --cells 9 --cell 30mm -o {output}"), &[output, words]);
         refused(at, &format!("convert sino.npy -o {output}"), &[output, words]);
     }
-    assert!(names(&at.join("folder.npy")).is_empty());
+    assert!(names(at.join("folder.npy")).is_empty());
 }
 
 #[test]
@@ -777,9 +709,9 @@ fn an_output_that_exists() {
     assert_disk(&image(&folder, "image.npy"), 0, CELL);
     assert_eq!(names(at).len(), 2, "{:?}", names(at));
     works(at, "demo -o pictures");
-    let pictures = contents(&at.join("pictures"));
+    let pictures = contents(at.join("pictures"));
     refused(at, "demo -o pictures", &["pictures", "--force"]);
-    assert!(contents(&at.join("pictures")) == pictures);
+    assert!(contents(at.join("pictures")) == pictures);
 }
 
 #[test]

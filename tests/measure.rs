@@ -1,6 +1,6 @@
 //! `rushlight measure` as users run it: figures of known images, and what the world can do wrong.
 
-use std::{fs, path::Path, process::Command};
+use std::fs;
 
 use ndarray::{Array2, Array3, s};
 use rushlight::{
@@ -12,43 +12,13 @@ use rushlight::{
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
-// ---- running it ----------------------------------------------------------------------------------------------------
+mod command;
 
-/// Exit code, standard output, standard error.
-fn run(folder: &Path, arguments: &str) -> (Option<i32>, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rushlight"));
-    let output = command.current_dir(folder).args(arguments.split_whitespace()).output().expect("the command starts");
-    let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).expect("text is UTF-8"));
-    assert!(!err.contains("panicked"), "{err}");
-    (output.status.code(), out, err)
-}
-
-#[track_caller]
-fn works(folder: &TempDir, arguments: &str) -> String {
-    let (code, out, err) = run(folder.path(), arguments);
-    assert_eq!(code, Some(0), "rushlight {arguments}: {err}");
-    out
-}
+use command::{refused, works, wrong_usage};
 
 #[track_caller]
 fn json(folder: &TempDir, arguments: &str) -> Value {
-    let out = works(folder, &format!("{arguments} --json"));
-    assert_eq!(out.lines().count(), 1, "JSON is one line: {out}");
-    serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
-}
-
-/// What must be refused: exit code 1, one line that says `words`, and no new file.
-#[track_caller]
-fn refused(folder: &TempDir, arguments: &str, words: &[&str]) {
-    let count = || fs::read_dir(folder.path()).unwrap().count();
-    let before = count();
-    let (code, out, err) = run(folder.path(), arguments);
-    assert_eq!((code, out.as_str(), err.lines().count()), (Some(1), "", 1), "rushlight {arguments}: {err}");
-    assert!(err.starts_with("rushlight: error: "), "{err}");
-    for word in words {
-        assert!(err.contains(word), "'{word}' is not in: {err}");
-    }
-    assert_eq!(count(), before, "rushlight {arguments} left something");
+    works(folder, &format!("{arguments} --json")).json()
 }
 
 fn number(figures: &Value, name: &str) -> f64 {
@@ -126,7 +96,7 @@ fn nps_of_white_noise() {
     assert!((integral / number(&figures, "variance") - 1.0).abs() < 1e-4, "{integral}");
     // σ²ΔxΔy = 100·0.25.
     assert!(rows[2..20].iter().all(|row| (row[1] - 25.0).abs() < 6.0), "{rows:?}");
-    let table = works(&folder, "measure nps noise.nii --roi circle:31.5,31.5,20");
+    let table = works(&folder, "measure nps noise.nii --roi circle:31.5,31.5,20").out;
     assert!(["noise", "HU", "peak frequency", "/mm", "1.0000/mm"].iter().all(|word| table.contains(word)), "{table}");
     works(&folder, "measure nps noise.nii --roi box:8..40,8..40,1..3 -o plane.png");
     assert_eq!(io::read_image(folder.path().join("plane.png")).unwrap().values.dim(), (1, 32, 32));
@@ -164,7 +134,7 @@ fn ttf_of_a_logistic_edge() {
     let millimetres = json(&folder, "measure ttf disk.nii --disk 1.75mm,-1.25mm,10mm");
     assert!((number(&millimetres, "f50") / number(&figures, "f50") - 1.0).abs() < 1e-3);
     refused(&folder, "measure ttf disk.nii --disk 43,37,20 --margin 8mm", &["13.0 pixels", "16.0"]);
-    let table = works(&folder, "measure ttf disk.nii --disk 43,37,20");
+    let table = works(&folder, "measure ttf disk.nii --disk 43,37,20").out;
     assert!(["f50", "f10", "contrast", "/mm", "radius 20"].iter().all(|word| table.contains(word)), "{table}");
 }
 
@@ -190,7 +160,7 @@ fn cho_of_a_signal_in_white_noise() {
     let again = json(&folder, &format!("measure cho {both} --channels lg --radius 6 --at 30.5,20 --size 32"));
     assert_eq!(again["dprime_interval"], figures["dprime_interval"], "the same seed");
     for line in ["--channels gabor", "--channels dog-dense --validation hold-out", "--validation resubstitution"] {
-        let table = works(&folder, &format!("measure cho {both} --at 30.5,20 {line}"));
+        let table = works(&folder, &format!("measure cho {both} --at 30.5,20 {line}")).out;
         assert!(["AUC", "d′", "95 %"].iter().all(|word| table.contains(word)), "{table}");
     }
 }
@@ -199,7 +169,7 @@ fn cho_of_a_signal_in_white_noise() {
 fn every_figure_has_help_with_examples() {
     let folder = tempdir().unwrap();
     for figure in ["", " nps", " ttf", " cho"] {
-        let full = works(&folder, &format!("measure{figure} --help"));
+        let full = works(&folder, &format!("measure{figure} --help")).out;
         assert!(full.contains(&format!("Examples:\n  rushlight measure{figure}")), "{full}");
     }
 }
@@ -239,7 +209,7 @@ fn ttf_without_a_disk() {
     refused(&folder, "measure ttf noise.npy --disk 0mm,0mm,5mm", &["--voxel"]);
     refused(&folder, "measure ttf noise.npy --disk 40,40,15 -o ttf.png", &["ttf.png", ".csv"]);
     for wrong in ["40,40", "40,40,-3", "40,40,5mm", "40,40,nan"] {
-        assert_eq!(run(folder.path(), &format!("measure ttf noise.npy --disk {wrong}")).0, Some(2), "{wrong}");
+        wrong_usage(&folder, &format!("measure ttf noise.npy --disk {wrong}"));
     }
 }
 
@@ -267,6 +237,6 @@ fn comparing_through_a_window_without_width() {
     refused(&folder, "compare a.npy b.npy --window 40,1e-9", &["window 40", "wider"]);
     refused(&folder, "compare a.npy b.npy --data-range 1e-200", &["data range"]);
     save(&folder, "zero.npy", Array3::zeros((1, 16, 16)));
-    let table = works(&folder, "compare a.npy zero.npy --data-range 1");
+    let table = works(&folder, "compare a.npy zero.npy --data-range 1").out;
     assert!(table.contains("the truth is 0 everywhere") && !table.contains("inf"), "{table}");
 }

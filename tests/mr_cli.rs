@@ -1,11 +1,7 @@
 //! MR at the command line: the lines that README and the issue promise, at small sizes, and one test for each thing that the world
 //! can do wrong.
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Output},
-};
+use std::{fs, path::Path};
 
 use ndarray::{Array4, ArrayD, IxDyn};
 use num_complex::Complex32;
@@ -16,67 +12,9 @@ use rushlight::{
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
-// ---- running it ----------------------------------------------------------------------------------------------------
+mod command;
 
-struct Run {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl From<Output> for Run {
-    fn from(output: Output) -> Self {
-        let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).expect("text is UTF-8"));
-        assert!(!err.contains("panicked"), "{err}");
-        Self { code: output.status.code(), out, err }
-    }
-}
-
-fn run(folder: &Path, arguments: &str) -> Run {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rushlight"));
-    command.current_dir(folder).args(["--device", "cpu"]).args(arguments.split_whitespace());
-    command.output().expect("the command starts").into()
-}
-
-#[track_caller]
-fn works(folder: &Path, arguments: &str) -> Run {
-    let run = run(folder, arguments);
-    assert_eq!(run.code, Some(0), "rushlight {arguments}: {}", run.err);
-    run
-}
-
-/// Runs what must be refused: this exit code, one line that says `words`, and the folder left as it was.
-#[track_caller]
-fn refused(folder: &Path, arguments: &str, words: &[&str]) {
-    let before = contents(folder);
-    let run = run(folder, arguments);
-    assert_eq!(run.code, Some(1), "rushlight {arguments}: {}", run.err);
-    assert_eq!(run.err.lines().count(), 1, "rushlight {arguments}: {}", run.err);
-    assert!(run.err.starts_with("rushlight: error: "), "{}", run.err);
-    for word in words {
-        assert!(run.err.contains(word), "rushlight {arguments}: '{word}' is not in: {}", run.err);
-    }
-    assert_eq!(run.out, "", "rushlight {arguments}");
-    assert!(contents(folder) == before, "rushlight {arguments} left something");
-}
-
-#[track_caller]
-fn wrong_usage(folder: &Path, arguments: &str) {
-    let before = contents(folder);
-    let run = run(folder, arguments);
-    assert_eq!(run.code, Some(2), "rushlight {arguments}: {}", run.err);
-    assert!(contents(folder) == before, "rushlight {arguments} left something");
-}
-
-fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
-    let mut files: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .map(|path| (path.display().to_string(), fs::read(&path).unwrap_or_default()))
-        .collect();
-    files.sort();
-    files
-}
+use command::{refused, works, wrong_usage};
 
 // ---- what they run on ----------------------------------------------------------------------------------------------
 
@@ -106,11 +44,11 @@ fn kspace(at: &Path) -> Array4<Complex32> {
 /// ‖|x| − truth‖/‖truth‖ of a picture, in the command's own words.
 fn nrmse(at: &Path, image: &str, truth: &str) -> f64 {
     let run = works(at, &format!("compare {image} {truth} --json"));
-    serde_json::from_str::<Value>(&run.out).unwrap()["nrmse"].as_f64().unwrap()
+    run.json()["nrmse"].as_f64().unwrap()
 }
 
 fn shown(at: &Path, arguments: &str) -> Value {
-    serde_json::from_str(&works(at, &format!("show {arguments} --json")).out).unwrap()
+    works(at, &format!("show {arguments} --json")).json()
 }
 
 // ---- the issue's lines ---------------------------------------------------------------------------------------------

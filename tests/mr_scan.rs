@@ -1,6 +1,6 @@
 //! Exact MR scans of phantoms against closed forms, integrals and area-sampled rasters, and the command that makes them.
 
-use std::{f64::consts::PI, fs, path::Path, process::Command};
+use std::{f64::consts::PI, fs};
 
 use ndarray::{Array4, Array5, Axis};
 use num_complex::{Complex32, Complex64};
@@ -206,28 +206,9 @@ fn only_what_is_sampled_is_there() {
 
 // ---- the command ----------------------------------------------------------------------------------------------------
 
-fn run(folder: &Path, arguments: &str) -> (Option<i32>, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rushlight"));
-    let output = command.current_dir(folder).args(arguments.split_whitespace()).output().unwrap();
-    (output.status.code(), String::from_utf8(output.stderr).unwrap())
-}
+mod command;
 
-#[track_caller]
-fn works(folder: &Path, arguments: &str) -> String {
-    let (code, error) = run(folder, arguments);
-    assert_eq!(code, Some(0), "rushlight {arguments}: {error}");
-    error
-}
-
-#[track_caller]
-fn refused(folder: &Path, arguments: &str, word: &str) {
-    let count = || fs::read_dir(folder).unwrap().count();
-    let before = count();
-    let (code, error) = run(folder, arguments);
-    assert_eq!(code, Some(1), "rushlight {arguments}: {error}");
-    assert!(error.lines().count() == 1 && error.contains(word), "'{word}' is not in: {error}");
-    assert_eq!(count(), before, "rushlight {arguments} left something");
-}
+use command::{refused, works, wrong_usage};
 
 #[test]
 fn the_issues_own_lines_work() {
@@ -237,7 +218,8 @@ fn the_issues_own_lines_work() {
     let said = works(
         at,
         "scan shepp-logan-toft --mr --matrix 256,256 --coils 8 --sampling poisson --acceleration 5 --calibration 24 --snr 30dB --seed 1 -o kspace.npy --truth truth.npy",
-    );
+    )
+    .err;
     assert!(said.contains("R = 5.000"), "{said}");
     let mask = io::read_array(at.join("mask.npy")).unwrap();
     let samples = io::read_complex(at.join("kspace.npy")).unwrap();
@@ -336,8 +318,8 @@ fn mistakes_get_one_line() {
         ("sampling poisson --matrix 64,64 --acceleration 0.5 -o m.npy", "acceleration"),
         ("sampling radial --matrix 64,64 -o m.tif", "trajectory"),
     ] {
-        refused(at, arguments, word);
+        refused(at, arguments, &[word]);
     }
-    let (code, _) = run(at, "sampling poisson --matrix 64 -o m.npy");
-    assert_eq!(code, Some(2), "a matrix of one extent is wrong usage");
+    // A matrix of one extent.
+    wrong_usage(at, "sampling poisson --matrix 64 -o m.npy");
 }
