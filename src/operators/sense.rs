@@ -8,12 +8,15 @@ use ndarray::{ArrayView4, ArrayView5};
 use num_complex::Complex32;
 use rayon::prelude::*;
 
-use super::{Axis, Coils, Direction, Fourier, LinearOperator, coils::planar};
+use super::{
+    Axis, Coils, Direction, Fourier, LinearOperator,
+    coils::{planar, weigh},
+};
 use crate::{
     device::{Array, Device, Element},
     error::Result,
     geometry::Mask,
-    kernels::{SampleLines, coil_combine::combine_line, coil_expand::expand_line, sample_lines::weigh_line},
+    kernels::{coil_combine::combine_line, coil_expand::expand_line, sample_lines::weigh_line},
 };
 
 /// The operator A. Along axes that are sampled whole, such as that of the read-outs, k-space is transformed once, when it is
@@ -70,11 +73,7 @@ impl Sense {
 
     /// y ← M y.
     fn sample(&self, y: &mut Array) {
-        let (image_lines, nx) = (self.weights.shape()[0] as u32, self.weights.shape()[1] as u32);
-        for y in y.slabs_mut() {
-            let kernel = SampleLines { nx, image_lines, first: y.lines().start as u32, lines: y.lines().len() as u32 };
-            self.device.run(&kernel, &[self.weights.slab_of(0)], &mut [y]);
-        }
+        weigh(&self.device, &self.weights, y);
     }
 
     /// AᴴA.

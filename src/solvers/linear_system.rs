@@ -79,6 +79,14 @@ impl LinearSystem {
         Ok(Self { device, normal, damping, x: start, r, p, q, scalars, first_curvature, part, growth, iteration: 0 })
     }
 
+    /// ‖h − (N + λ) x‖², as the iteration has it; waits for the device.
+    ///
+    /// # Errors
+    /// What has gone wrong on the device.
+    pub fn residual_square(&self) -> Result<f64> {
+        Ok(f64::from(self.scalars.read()?[GAMMA[self.iteration % 2]]))
+    }
+
     /// x, when no more is wanted.
     pub fn into_solution(self) -> Array {
         self.x
