@@ -13,11 +13,11 @@ use rushlight::{
     image::Part,
     io,
     monitor::Monitor,
-    noise,
+    noise::{self, Anscombe},
 };
 use serde_json::{Value, json};
 
-use super::{Global, output::OutputFlags, report::Report};
+use super::{Global, counts, output::OutputFlags, report::Report};
 
 pub const EXAMPLES: &str = "Examples:
   rushlight denoise slice.dcm --method bm3d -o quiet.dcm
@@ -25,6 +25,7 @@ pub const EXAMPLES: &str = "Examples:
   rushlight denoise image.npy --method bm3d --sigma 0.05 -o quiet.npy
   rushlight denoise slice.dcm --method net -o quiet.dcm
   rushlight denoise image.npy --method nlm --sigma map.npy --strength 0.8 -o quiet.npy
+  rushlight denoise counts.tif --noise poisson -o quiet.tif
 
 --sigma auto measures the noise in the image itself, as white noise; where it varies from place to place, --sigma varying, or
 give a map of its standard deviation, shaped like the image. Slices are taken one by one.";
@@ -41,9 +42,12 @@ pub struct Flags {
     /// a file with a map of it
     #[arg(long, value_name = "SIGMA", default_value = "auto", allow_hyphen_values = true)]
     sigma: String,
-    /// What the noise is
+    /// What the noise is: poisson is counts, each of the value --gain, and Gaussian noise of --sigma, which may be 0
     #[arg(long, value_name = "NOISE", default_value = "gaussian", value_parser = Model::ALL.to_vec())]
     noise: String,
+    /// With --noise poisson, the value of one count: a number, or auto, from how the variance rises with the mean
+    #[arg(long, value_name = "ALPHA|auto", allow_hyphen_values = true)]
+    gain: Option<String>,
     /// What the network of net has learnt: ct, mr, or a safetensors file; ct unless the image is complex or its noise Rician
     #[arg(long, value_name = "ct|mr|FILE")]
     weights: Option<String>,
@@ -68,15 +72,24 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     if flags.weights.is_some() && flags.method != "net" {
         return Err(Error::Option("--weights are for --method net".into()));
     }
+    let noise = Model::named(&flags.noise)?;
+    let poisson = matches!(noise, Model::Poisson { .. });
+    if flags.gain.is_some() && !poisson {
+        return Err(Error::Option("--gain is for --noise poisson".into()));
+    }
     refuse_scans(&flags.input)?;
-    let (complex, noise) = (io::is_complex(&flags.input)?, Model::named(&flags.noise)?);
+    let complex = io::is_complex(&flags.input)?;
     let weights = match &flags.weights {
         Some(text) => Weights::named(text)?,
         None if complex || noise == Model::Rician => Weights::Mr,
         None => Weights::Ct,
     };
     let options = Options { noise, strength: flags.strength, weights };
-    let method = denoisers::named(&flags.method, &options)?;
+    // What cannot be is refused before anything is read.
+    denoisers::named(&flags.method, &options)?;
+    if complex && poisson {
+        return Err(Error::file(&flags.input, "is complex, and counts are not; leave --noise poisson out"));
+    }
     if complex && options.noise == Model::Rician {
         return Err(Error::file(
             &flags.input,
@@ -88,13 +101,13 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     let task = Task { flags: &flags, options, device: &device, monitor: &monitor };
     let (outputs, facts) = if complex {
         let mut image = monitor.step("read", 1, || io::read_complex_image(&flags.input))?;
-        let (quiet, facts) = task.run(&*method, Slices::of_complex(&image.values), &mut notes)?;
+        let (quiet, facts) = task.run(Slices::of_complex(&image.values), &mut notes)?;
         quiet.into_complex(&mut image.values);
         image.provenance = said(&image.provenance, &flags.method);
         (flags.output.write_complex(&image, Part::Complex, &monitor, &mut notes)?, facts)
     } else {
         let mut image = monitor.step("read", 1, || io::read_image(&flags.input))?;
-        let (quiet, facts) = task.run(&*method, Slices { values: image.values, parts: 1 }, &mut notes)?;
+        let (quiet, facts) = task.run(Slices { values: image.values, parts: 1 }, &mut notes)?;
         image.values = quiet.values;
         image.provenance = said(&image.provenance, &flags.method);
         (flags.output.write_image(&image, &monitor, &mut notes)?, facts)
@@ -125,7 +138,6 @@ struct Task<'a> {
 impl Task<'_> {
     fn run(
         &self,
-        method: &dyn denoisers::Denoiser,
         noisy: Slices,
         notes: &mut Vec<String>,
     ) -> Result<(Slices, Vec<(&'static str, Value)>)> {
@@ -134,10 +146,11 @@ impl Task<'_> {
             return Err(Error::file(&self.flags.input, "it holds no voxels"));
         }
         check_finite("the image", noisy.values.shape(), &noisy.values.iter().copied().collect::<Vec<_>>())?;
-        let Some((sigma, typical)) = self.monitor.step("noise", 1, || self.sigma(&noisy, notes))? else {
+        let Some((sigma, typical, noise)) = self.monitor.step("noise", 1, || self.noise(&noisy, notes))? else {
             notes.push("no noise was found: the image is left as it is".into());
-            return Ok((noisy, self.facts(0.0)));
+            return Ok((noisy, self.facts(0.0, self.options.noise)));
         };
+        let method = denoisers::named(&self.flags.method, &Options { noise, ..self.options.clone() })?;
         let parts = noisy.parts;
         let values = self.monitor.step("denoise", 1, || {
             let values = noisy.values.iter().copied().collect::<Vec<f32>>();
@@ -146,11 +159,26 @@ impl Task<'_> {
             self.device.download::<f32>(&quiet)
         })?;
         let values = Array3::from_shape_vec((nz, ny, nx), values).expect("an image of the same shape");
-        Ok((Slices { values, parts }, self.facts(typical)))
+        Ok((Slices { values, parts }, self.facts(typical, noise)))
     }
 
-    fn facts(&self, sigma: f64) -> Vec<(&'static str, Value)> {
-        vec![("method", json!(self.flags.method)), ("sigma", json!(sigma)), ("noise", json!(self.flags.noise))]
+    fn facts(&self, sigma: f64, noise: Model) -> Vec<(&'static str, Value)> {
+        let mut facts =
+            vec![("method", json!(self.flags.method)), ("sigma", json!(sigma)), ("noise", json!(self.flags.noise))];
+        if let Model::Poisson { gain } = noise {
+            facts.push(("gain", json!(gain)));
+        }
+        facts
+    }
+
+    /// σ, one number for it, and what the noise is; none where there is no noise.
+    fn noise(&self, noisy: &Slices, notes: &mut Vec<String>) -> Result<Option<(Sigma, f64, Model)>> {
+        if let Model::Poisson { .. } = self.options.noise {
+            let gain = self.flags.gain.as_deref().unwrap_or("auto");
+            let Anscombe { gain, sigma } = counts::fit(&noisy.values.view(), gain, &self.flags.sigma, notes)?;
+            return Ok(Some((Sigma::Flat(sigma as f32), sigma, Model::Poisson { gain })));
+        }
+        Ok(self.sigma(noisy, notes)?.map(|(sigma, typical)| (sigma, typical, self.options.noise)))
     }
 
     /// What was asked for, and one number for it; none where there is no noise.

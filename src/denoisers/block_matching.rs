@@ -4,8 +4,9 @@
 //! the pilot gives better groups, and Wiener's filter of each.
 
 use super::{
-    Denoiser, Model, Noisy, Options, Sigma, Stabilised,
+    Denoiser, Noisy, Options, Sigma,
     patch_transform::{biorthogonal, cosine, kaiser, tables},
+    stabilised::for_noise,
 };
 use crate::{
     device::{Array, Device, Element},
@@ -83,8 +84,5 @@ fn levels(device: &Device, slice: &Array) -> Result<Levels> {
 /// As asked for.
 pub fn denoiser(options: &Options) -> Box<dyn Denoiser> {
     let method = BlockMatching { strength: options.strength as f32, ..BlockMatching::default() };
-    match options.noise {
-        Model::Gaussian => Box::new(method),
-        Model::Rician => Box::new(Stabilised(method)),
-    }
+    for_noise(method, options.noise)
 }
