@@ -934,3 +934,48 @@ fn denoise_takes_complex_images_and_refuses_what_is_none() {
     works(folder.path(), "denoise flat.npy --sigma 0.1 -o still2.npy");
     works(folder.path(), "denoise flat.npy --spectrum auto -o still3.npy");
 }
+
+/// A plane of 40 counts on the left and 160 on the right, each worth 0.25.
+fn noisy_counts(folder: &Path, name: &str) {
+    let values = ndarray::Array3::from_shape_fn((1, 96, 96), |(_, y, x)| {
+        let mut draws = rushlight::random::Draws::new(9, [0, y, x]);
+        (0.25 * draws.poisson(if x < 48 { 40.0 } else { 160.0 }) + 0.5 * draws.normal()) as f32
+    });
+    let grid = rushlight::geometry::Grid::centered([1, 96, 96], [1.0; 3], [0.0; 3]);
+    let unit = rushlight::geometry::LengthUnit::Cell;
+    let quantity = rushlight::image::Quantity::Unknown;
+    let image = Image { values, grid, unit, quantity, provenance: "test".into() };
+    io::write_image(folder.join(name), &image, &io::WriteOptions::default()).unwrap();
+}
+
+#[test]
+fn denoise_counts() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    noisy_counts(at, "counts.npy");
+    let with = "denoise counts.npy --noise poisson";
+    for (flags, sigmas) in [("", 0.0..1.1), ("--gain 0.25", 0.0..1.1), ("--gain auto --sigma 0.5", 0.5..0.51)] {
+        let said = works(at, &format!("{with} {flags} -o quiet.npy --json --force")).json();
+        let (gain, sigma) = (said["gain"].as_f64().unwrap(), said["sigma"].as_f64().unwrap());
+        assert!((gain / 0.25 - 1.0).abs() < 0.15 && sigmas.contains(&sigma), "{flags}: {gain} {sigma}");
+        let quiet = io::read_image(at.join("quiet.npy")).unwrap().values;
+        for (from, truth) in [(4, 10.0), (52, 40.0)] {
+            let part = quiet.slice(ndarray::s![0, .., from..from + 40]);
+            let mean = part.iter().sum::<f32>() / part.len() as f32;
+            assert!((mean / truth - 1.0).abs() < 0.02, "{flags}: {mean}, not {truth}");
+            assert!(part.iter().all(|value| (value / truth - 1.0).abs() < 0.15), "{flags}: noise is left");
+        }
+    }
+    works(at, &format!("{with} --gain 0.25 --sigma 0 --method nlm -o none.npy"));
+    refused(at, &format!("{with} --gain 0 -o q.npy"), &["--gain 0", "above 0"]);
+    refused(at, &format!("{with} --gain much -o q.npy"), &["--gain much", "number"]);
+    refused(at, &format!("{with} --sigma -1 -o q.npy"), &["--sigma -1", "0 or more"]);
+    refused(at, &format!("{with} --sigma varying -o q.npy"), &["--sigma varying", "whole image"]);
+    refused(at, &format!("{with} --sigma counts.npy -o q.npy"), &["--sigma counts.npy", "whole image"]);
+    refused(at, "denoise counts.npy --gain 2 -o q.npy", &["--gain", "--noise poisson"]);
+    noisy_steps(at, "steps.npy");
+    refused(at, "denoise steps.npy --noise poisson -o q.npy", &["no Poisson noise", "--gain"]);
+    works(at, "scan shepp-logan-toft --mr --matrix 32,32 --coils 2 --snr 20dB --seed 1 -o kspace.h5");
+    works(at, "recon kspace.h5 --method sense -o complex.npy");
+    refused(at, "denoise complex.npy --noise poisson -o q.npy", &["complex.npy", "counts"]);
+}

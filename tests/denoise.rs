@@ -313,6 +313,88 @@ fn the_anscombe_inverse_is_unbiased() {
     }
 }
 
+/// Disks, ramps and waves between 0.05 and 1, smooth but for their edges.
+fn smooth_pieces(size: usize) -> Array3<f64> {
+    Array3::from_shape_fn((1, size, size), |(_, y, x)| {
+        let (v, u) = (y as f64 / size as f64 - 0.5, x as f64 / size as f64 - 0.5);
+        let within = |y: f64, x: f64, radius: f64| (v - y).hypot(u - x) < radius;
+        match () {
+            () if within(-0.1, 0.15, 0.15) => 0.9 - 0.4 * v,
+            () if within(0.1, -0.2, 0.08) => 0.15,
+            () if within(-0.25, -0.1, 0.07) => 0.7 + 0.1 * (20.0 * u).sin(),
+            () if within(0.0, 0.0, 0.45) => 0.4 + 0.3 * u,
+            () => 0.05,
+        }
+    })
+}
+
+/// αp + n, p of mean `counts`.
+fn with_counts(counts: &Array3<f64>, Anscombe { gain, sigma }: Anscombe, seed: u64) -> Array3<f32> {
+    Array3::from_shape_fn(counts.raw_dim(), |(z, y, x)| {
+        let mut draws = Draws::new(seed, [z, y, x]);
+        (gain * draws.poisson(counts[[z, y, x]]) + sigma * draws.normal()) as f32
+    })
+}
+
+/// What counts are worth, and the Gaussian noise beside them, from images where both are known. σ is told where it matters: as
+/// much as the counts of the darkest places have, and four times that.
+#[test]
+fn the_gain_of_counts_is_found() {
+    for size in [128, 256] {
+        for peak in [10.0, 100.0, 2000.0] {
+            let counts = smooth_pieces(size) * peak;
+            for (gain, part) in [(0.05, 1.0), (1.0, 0.0), (1.0, 4.0), (4.0, 1.0)] {
+                let sigma = part * gain * (0.05 * peak).sqrt();
+                let noisy = with_counts(&counts, Anscombe { gain, sigma }, 3);
+                let found = noise::poisson(&noisy.view(), None, None).unwrap();
+                let what = format!("{size}², {peak} counts, α {gain}, σ {sigma}: {found:?}");
+                assert!((found.gain / gain - 1.0).abs() < 0.13, "{what}");
+                assert!((found.sigma - sigma).abs() <= 0.05 * sigma, "{what}");
+                // One known, the other found.
+                let found = noise::poisson(&noisy.view(), Some(gain), None).unwrap();
+                assert!(
+                    found.gain == gain && (found.sigma - sigma).abs() <= 0.1 * sigma + 0.2 * gain,
+                    "{what}: {found:?}"
+                );
+                let found = noise::poisson(&noisy.view(), None, Some(sigma)).unwrap();
+                assert!(found.sigma == sigma && (found.gain / gain - 1.0).abs() < 0.2, "{what}: {found:?}");
+            }
+        }
+    }
+    // Gaussian noise alone does not rise with the signal; a constant has none; few pixels tell nothing.
+    let gaussian = with_noise(&smooth_pieces(128).mapv(|value| value as f32), 0.1, 4);
+    assert_eq!(noise::poisson(&gaussian.view(), None, None), None);
+    assert_eq!(noise::poisson(&Array3::from_elem((1, 64, 64), 3.0).view(), None, None), None);
+    assert_eq!(noise::poisson(&Array3::from_elem((1, 4, 64), 3.0).view(), None, None), None);
+}
+
+/// Few counts on wide planes, where logarithms and plain roots would be far off: the mean stays, and the noise goes.
+#[test]
+fn counts_keep_their_mean() {
+    for (counts, sigma, seed) in [(1.0, 0.0005, 5), (3.0, 0.5, 6), (20.0, 0.5, 7)] {
+        let (gain, truth) = (0.5, Array3::from_elem((1, 64, 64), counts));
+        let noisy = with_counts(&truth, Anscombe { gain, sigma }, seed);
+        let deviation = (gain * gain * counts + sigma * sigma).sqrt();
+        for name in denoisers::ALL {
+            let method = method(name, Model::Poisson { gain });
+            let quiet = denoised(&*method, &Device::cpu(), &noisy, &Sigma::Flat(sigma as f32));
+            let mean = f64::from(quiet.iter().sum::<f32>()) / quiet.len() as f64;
+            let left = quiet.iter().map(|value| (f64::from(*value) - mean).powi(2)).sum::<f64>() / quiet.len() as f64;
+            println!(
+                "{name:10} {counts} counts: mean {:.4} of the true one, {:.3} of the noise",
+                mean / (gain * counts),
+                left.sqrt() / deviation
+            );
+            // The mean of 4096 pixels is known to a deviation of 1/64 of theirs.
+            assert!(
+                (mean - gain * counts).abs() < 0.04 * gain * counts + 3.0 * deviation / 64.0,
+                "{name}, {counts}: {mean}"
+            );
+            assert!(left.sqrt() < 0.35 * deviation, "{name}, {counts}: {}", left.sqrt() / deviation);
+        }
+    }
+}
+
 #[test]
 fn what_cannot_be_is_refused() {
     let device = Device::cpu();
@@ -322,6 +404,10 @@ fn what_cannot_be_is_refused() {
         assert!(error.contains("above 0"), "{error}");
     }
     assert!(denoisers::named("magic", &Options::default()).err().unwrap().to_string().contains("bm3d"));
+    for gain in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let options = Options { noise: Model::Poisson { gain }, ..Options::default() };
+        assert!(denoisers::named("nlm", &options).err().unwrap().to_string().contains("above 0"));
+    }
     for strength in [0.0, -1.0, f64::NAN] {
         assert!(denoisers::named("nlm", &Options { strength, ..Options::default() }).is_err());
     }

@@ -13,11 +13,11 @@ use rushlight::{
     image::Part,
     io,
     monitor::Monitor,
-    noise::{self, Correlation},
+    noise::{self, Anscombe, Correlation},
 };
 use serde_json::{Value, json};
 
-use super::{Global, output::OutputFlags, report::Report};
+use super::{Global, counts, output::OutputFlags, report::Report};
 
 pub const EXAMPLES: &str = "Examples:
   rushlight denoise slice.dcm --method bm3d -o quiet.dcm
@@ -26,6 +26,7 @@ pub const EXAMPLES: &str = "Examples:
   rushlight denoise slice.dcm --method net -o quiet.dcm
   rushlight denoise fbp.dcm --method bm3d --spectrum auto -o quiet.dcm
   rushlight denoise image.npy --method nlm --sigma map.npy --strength 0.8 -o quiet.npy
+  rushlight denoise counts.tif --noise poisson -o quiet.tif
 
 --sigma auto measures the noise in the image itself, as white noise unless --spectrum says otherwise; where it varies from place
 to place, --sigma varying, or give a map of its standard deviation, shaped like the image. Slices are taken one by one.";
@@ -41,13 +42,16 @@ pub struct Flags {
     /// varying, or a file with a map of it
     #[arg(long, value_name = "SIGMA", default_value = "auto", allow_hyphen_values = true)]
     sigma: String,
-    /// What the noise is
+    /// What the noise is: poisson is counts, each of the value --gain, and Gaussian noise of --sigma, which may be 0
     #[arg(long, value_name = "NOISE", default_value = "gaussian", value_parser = Model::ALL.to_vec())]
     noise: String,
     /// What neighbouring pixels share of the noise, for bm3d: nothing (white), what the quietest places of the image say (auto), or
     /// a file with the noise power spectrum, as rushlight measure nps writes it
     #[arg(long, value_name = "white|auto|FILE", default_value = "white")]
     spectrum: String,
+    /// With --noise poisson, the value of one count: a number, or auto, from how the variance rises with the mean
+    #[arg(long, value_name = "ALPHA|auto", allow_hyphen_values = true)]
+    gain: Option<String>,
     /// What the network of net has learnt: ct, mr, or a safetensors file; ct unless the image is complex or its noise Rician
     #[arg(long, value_name = "ct|mr|FILE")]
     weights: Option<String>,
@@ -75,15 +79,24 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     if flags.spectrum != "white" && flags.method != "bm3d" {
         return Err(Error::Option(format!("--spectrum is for --method bm3d; {} does not ask for it", flags.method)));
     }
+    let noise = Model::named(&flags.noise)?;
+    let poisson = matches!(noise, Model::Poisson { .. });
+    if flags.gain.is_some() && !poisson {
+        return Err(Error::Option("--gain is for --noise poisson".into()));
+    }
     refuse_scans(&flags.input)?;
-    let (complex, noise) = (io::is_complex(&flags.input)?, Model::named(&flags.noise)?);
+    let complex = io::is_complex(&flags.input)?;
     let weights = match &flags.weights {
         Some(text) => Weights::named(text)?,
         None if complex || noise == Model::Rician => Weights::Mr,
         None => Weights::Ct,
     };
     let options = Options { noise, strength: flags.strength, weights, correlation: Correlation::white() };
+    // What cannot be is refused before anything is read.
     denoisers::named(&flags.method, &options)?;
+    if complex && poisson {
+        return Err(Error::file(&flags.input, "is complex, and counts are not; leave --noise poisson out"));
+    }
     if complex && options.noise == Model::Rician {
         return Err(Error::file(
             &flags.input,
@@ -139,7 +152,7 @@ impl Task<'_> {
         let monitor = self.monitor;
         let found = monitor.step("noise", 1, || {
             self.options.correlation = self.correlation(&noisy, notes)?;
-            self.sigma(&noisy, notes)
+            self.noise(&noisy, notes)
         })?;
         let Some((sigma, typical)) = found else {
             notes.push("no noise was found: the image is left as it is".into());
@@ -157,7 +170,23 @@ impl Task<'_> {
     }
 
     fn facts(&self, sigma: f64) -> Vec<(&'static str, Value)> {
-        vec![("method", json!(self.flags.method)), ("sigma", json!(sigma)), ("noise", json!(self.flags.noise))]
+        let mut facts =
+            vec![("method", json!(self.flags.method)), ("sigma", json!(sigma)), ("noise", json!(self.flags.noise))];
+        if let Model::Poisson { gain } = self.options.noise {
+            facts.push(("gain", json!(gain)));
+        }
+        facts
+    }
+
+    /// σ and one number for it, none where there is no noise; of counts, their value too.
+    fn noise(&mut self, noisy: &Slices, notes: &mut Vec<String>) -> Result<Option<(Sigma, f64)>> {
+        if let Model::Poisson { .. } = self.options.noise {
+            let gain = self.flags.gain.as_deref().unwrap_or("auto");
+            let Anscombe { gain, sigma } = counts::fit(&noisy.values.view(), gain, &self.flags.sigma, notes)?;
+            self.options.noise = Model::Poisson { gain };
+            return Ok(Some((Sigma::Flat(sigma as f32), sigma)));
+        }
+        self.sigma(noisy, notes)
     }
 
     /// What neighbouring pixels share of the noise.

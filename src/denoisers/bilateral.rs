@@ -1,6 +1,6 @@
 //! The bilateral filter (Tomasi & Manduchi 1998, ICCV, 839), slice by slice. See [`crate::kernels::bilateral`] for the formula.
 
-use super::{Denoiser, Model, Noisy, Options, Stabilised};
+use super::{Denoiser, Noisy, Options, stabilised::for_noise};
 use crate::{
     device::{Array, Device, Element},
     error::Result,
@@ -47,8 +47,5 @@ impl Denoiser for Bilateral {
 /// As asked for.
 pub fn denoiser(options: &Options) -> Box<dyn Denoiser> {
     let method = Bilateral { strength: ALIKE * options.strength as f32 };
-    match options.noise {
-        Model::Gaussian => Box::new(method),
-        Model::Rician => Box::new(Stabilised(method)),
-    }
+    for_noise(method, options.noise)
 }

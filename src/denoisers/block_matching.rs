@@ -4,8 +4,9 @@
 //! by the variance that it has in every coefficient (Mäkinen, Azzari & Foi 2020, IEEE Trans. Image Process. 29, 8339).
 
 use super::{
-    Denoiser, Model, Noisy, Options, Sigma, Stabilised,
+    Denoiser, Noisy, Options, Sigma,
     patch_transform::{biorthogonal, cosine, kaiser, tables},
+    stabilised::for_noise,
 };
 use crate::{
     device::{Array, Device, Element},
@@ -91,8 +92,5 @@ fn levels(device: &Device, slice: &Array) -> Result<Levels> {
 pub fn denoiser(options: &Options) -> Box<dyn Denoiser> {
     let correlation = options.correlation.clone();
     let method = BlockMatching { strength: options.strength as f32, correlation, ..BlockMatching::default() };
-    match options.noise {
-        Model::Gaussian => Box::new(method),
-        Model::Rician => Box::new(Stabilised(method)),
-    }
+    for_noise(method, options.noise)
 }

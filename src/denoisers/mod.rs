@@ -3,12 +3,12 @@
 
 mod noisy;
 mod patch_transform;
-mod rician;
+mod stabilised;
 mod variational;
 
 pub use network::Weights;
 pub use noisy::{Noisy, Sigma};
-pub use rician::Stabilised;
+pub use stabilised::{Stabilised, Transform};
 
 use crate::{
     device::{Array, Device},
@@ -26,20 +26,25 @@ pub trait Denoiser: Send + Sync {
 }
 
 /// What the noise is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Model {
     /// Gaussian.
     #[default]
     Gaussian,
     /// That of magnitudes of complex numbers with Gaussian noise, whose parts have deviation σ.
     Rician,
+    /// That of counts p, Poisson-distributed, and Gaussian noise of deviation σ: αp + n.
+    Poisson {
+        /// α, the value of one count.
+        gain: f64,
+    },
 }
 
 impl Model {
     /// Names, as `--noise` takes them.
-    pub const ALL: &[&str] = &["gaussian", "rician"];
+    pub const ALL: &[&str] = &["gaussian", "rician", "poisson"];
 
-    /// The one of that name.
+    /// The one of that name; counts of value 1.
     ///
     /// # Errors
     /// [`Error::Option`] if there is none.
@@ -47,7 +52,18 @@ impl Model {
         match name {
             "gaussian" => Ok(Self::Gaussian),
             "rician" => Ok(Self::Rician),
+            "poisson" => Ok(Self::Poisson { gain: 1.0 }),
             _ => Err(Error::Option(format!("there is no noise '{name}'; there are {}", Self::ALL.join(", ")))),
+        }
+    }
+
+    /// Refuses counts that are worth nothing.
+    fn check(self) -> Result<()> {
+        match self {
+            Self::Poisson { gain } if !(gain > 0.0 && gain.is_finite()) => {
+                Err(Error::Option(format!("a gain of {gain}: one count has a value above 0")))
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -86,6 +102,7 @@ macro_rules! denoisers {
             if !(options.strength > 0.0 && options.strength.is_finite()) {
                 return Err(Error::Option(format!("a strength of {}: give a factor above 0, such as 1.2", options.strength)));
             }
+            options.noise.check()?;
             match name {
                 $($name => Ok($module::denoiser(options)),)*
                 _ => Err(Error::Option(format!("there is no method '{name}'; there are {}", ALL.join(", ")))),

@@ -1,7 +1,7 @@
 //! Non-local means (Buades, Coll & Morel 2005, CVPR, 60): every pixel becomes the mean of those whose surroundings are like
 //! its own. See [`crate::kernels::average_alike`] for the formula.
 
-use super::{Denoiser, Model, Noisy, Options};
+use super::{Denoiser, Model, Noisy, Options, stabilised::for_noise};
 use crate::{
     device::{Array, Device, Element},
     error::Result,
@@ -12,7 +12,7 @@ use crate::{
 /// The method.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NonLocalMeans {
-    /// What the noise is: squares are averaged where it is Rician, and 2σ² taken off.
+    /// What the noise is: squares are averaged where it is Rician, and 2σ² taken off; else values.
     pub noise: Model,
     /// h over σ.
     pub strength: f32,
@@ -66,5 +66,10 @@ impl Denoiser for NonLocalMeans {
 /// As asked for.
 pub fn denoiser(options: &Options) -> Box<dyn Denoiser> {
     let strength = STRENGTH * options.strength as f32;
-    Box::new(NonLocalMeans { noise: options.noise, strength, ..NonLocalMeans::default() })
+    let method = NonLocalMeans { strength, ..NonLocalMeans::default() };
+    match options.noise {
+        // Squares are averaged without bias, which is quicker than the transform.
+        Model::Rician => Box::new(NonLocalMeans { noise: Model::Rician, ..method }),
+        noise => for_noise(method, noise),
+    }
 }

@@ -2,7 +2,7 @@
 //! slice
 //! by slice.
 
-use super::{Denoiser, Model, Noisy, Options, Stabilised, variational};
+use super::{Denoiser, Noisy, Options, stabilised::for_noise, variational};
 use crate::{
     device::{Array, Device},
     error::Result,
@@ -31,8 +31,5 @@ impl Denoiser for TotalGeneralisedVariation {
 /// As asked for.
 pub fn denoiser(options: &Options) -> Box<dyn Denoiser> {
     let method = TotalGeneralisedVariation { strength: STRENGTH * options.strength as f32 };
-    match options.noise {
-        Model::Gaussian => Box::new(method),
-        Model::Rician => Box::new(Stabilised(method)),
-    }
+    for_noise(method, options.noise)
 }

@@ -1,6 +1,6 @@
 //! Total variation: ½‖x − y‖² + λ Σ |∇x| (Rudin, Osher & Fatemi 1992, Physica D 60, 259), slice by slice.
 
-use super::{Denoiser, Model, Noisy, Options, Stabilised, variational};
+use super::{Denoiser, Noisy, Options, stabilised::for_noise, variational};
 use crate::{
     device::{Array, Device},
     error::Result,
@@ -29,8 +29,5 @@ impl Denoiser for TotalVariation {
 /// As asked for.
 pub fn denoiser(options: &Options) -> Box<dyn Denoiser> {
     let method = TotalVariation { strength: STRENGTH * options.strength as f32 };
-    match options.noise {
-        Model::Gaussian => Box::new(method),
-        Model::Rician => Box::new(Stabilised(method)),
-    }
+    for_noise(method, options.noise)
 }

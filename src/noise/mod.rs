@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | Gaussian | [`level()`], [`map()`] where it varies | nothing needed |
 //! | Rician: magnitudes of complex numbers with Gaussian noise | [`rician_level`] | [`Rician`] |
-//! | Poisson and Gaussian together | known gain and level | [`Anscombe`] |
+//! | Poisson and Gaussian together | [`poisson()`] | [`Anscombe`] |
 //!
 //! What neighbouring pixels share of it is a [`Correlation`].
 
@@ -13,10 +13,12 @@ pub mod anscombe;
 pub mod correlation;
 pub mod level;
 pub mod map;
+pub mod poisson;
 pub mod rician;
 
 pub use anscombe::Anscombe;
 pub use correlation::Correlation;
 pub use level::{level, rician_level};
 pub use map::map;
+pub use poisson::poisson;
 pub use rician::Rician;

@@ -28,7 +28,7 @@ use self::{
     pass::{Pass, View},
     tiles::{STRIDE, plan},
 };
-use super::{Denoiser, Model, Noisy, Options, Sigma, Stabilised};
+use super::{Denoiser, Noisy, Options, Sigma, stabilised::for_noise};
 use crate::{
     device::{Array, Device, Element},
     error::{Error, Result},
@@ -112,8 +112,5 @@ impl Denoiser for Network {
 /// As asked for.
 pub fn denoiser(options: &Options) -> Box<dyn Denoiser> {
     let method = Network { parameters: options.weights.parameters(), strength: options.strength as f32 };
-    match options.noise {
-        Model::Gaussian => Box::new(method),
-        Model::Rician => Box::new(Stabilised(method)),
-    }
+    for_noise(method, options.noise)
 }
