@@ -192,7 +192,7 @@ impl<'a, T: Number> Tridiagonal<'a, T> {
         let mut e: Vec<f64> = self.beside.iter().map(|value| value.norm_sqr().sqrt()).chain([0.0]).collect();
         for l in 0..self.n {
             for _ in 0..STEPS {
-                let small = |m: usize| e[m] <= f64::EPSILON * (d[m].abs() + d[m + 1].abs());
+                let small = |m: usize| e[m].abs() <= f64::EPSILON * (d[m].abs() + d[m + 1].abs());
                 let m = (l..self.n - 1).find(|m| small(*m)).unwrap_or(self.n - 1);
                 if m == l {
                     break;
@@ -327,6 +327,73 @@ impl<T: Number> Shifted<T> {
                 value = value.minus(second.times(x[k + 2]));
             }
             x[k] = value.times(pivot.conj()).scaled(1.0 / pivot.norm_sqr());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Draws;
+
+    /// Σ weightₖ·xₖ·xₖᴴ of random x, `n` × `n`, its diagonal less by `shift`.
+    fn matrix(n: usize, weights: &[f64], shift: f64) -> Vec<Complex64> {
+        let mut a = vec![Complex64::ZERO; n * n];
+        for (k, weight) in weights.iter().enumerate() {
+            let mut draws = Draws::new(3, [n, k, 0]);
+            let x: Vec<Complex64> = (0..n).map(|_| Complex64::new(draws.normal(), draws.normal())).collect();
+            for i in 0..n {
+                for j in 0..n {
+                    a[i * n + j] += x[i] * x[j].conj() * *weight;
+                }
+            }
+        }
+        (0..n).for_each(|i| a[i * n + i] -= shift);
+        a
+    }
+
+    fn check<T: Number>(a: &[T], n: usize, count: usize) {
+        let mut room = a.to_vec();
+        let reduced = Tridiagonal::of(&mut room, n);
+        let values = reduced.values();
+        let vectors = reduced.vectors(&values, count);
+        let scale = a.iter().map(|value| value.norm_sqr()).sum::<f64>().sqrt();
+        let trace: f64 = (0..n).map(|i| a[i * n + i].re()).sum();
+        assert!((values.iter().sum::<f64>() - trace).abs() < 1e-12 * scale * n as f64);
+        let square: f64 = values.iter().map(|value| value * value).sum();
+        assert!((square.sqrt() / scale - 1.0).abs() < 1e-12, "{n}: {square}");
+        for (k, v) in vectors.chunks_exact(n).enumerate() {
+            for (j, w) in vectors.chunks_exact(n).enumerate() {
+                let off = dot(v, w).minus(T::of(f64::from(u8::from(j == k)))).norm_sqr().sqrt();
+                assert!(off < 1e-12, "{n}: vectors {k} and {j}: {off:e}");
+            }
+            for (i, row) in a.chunks_exact(n).enumerate() {
+                let product = row.iter().zip(v).fold(T::ZERO, |sum, (a, v)| sum.plus(a.times(*v)));
+                let off = product.minus(v[i].scaled(values[n - 1 - k])).norm_sqr().sqrt();
+                assert!(off < 1e-11 * scale, "{n}: vector {k}: {:e}", off / scale);
+            }
+        }
+    }
+
+    /// Full, of low rank, with equal eigenvalues, diagonal, of one element; real and complex.
+    #[test]
+    fn eigenvectors_solve_and_are_orthogonal() {
+        for n in [1, 2, 3, 5, 17, 40, 61] {
+            let full: Vec<f64> = (0..2 * n).map(|k| 1.0 + k as f64).collect();
+            let few = [1e6, 3.0, 1e-4];
+            let mut equal = vec![Complex64::ZERO; n * n];
+            (0..n).for_each(|i| equal[i * n + i] = Complex64::new(if i % 3 == 0 { 2.0 } else { 1.0 }, 0.0));
+            for (a, count) in [
+                (matrix(n, &full, 0.0), n),
+                (matrix(n, &few, 0.0), n.min(3)),
+                (matrix(n, &few, -1e-9), n),
+                (matrix(n, &[1.0, 1.0], -2.0), n),
+                (equal, n),
+            ] {
+                check(&a, n, count);
+                let real: Vec<f64> = a.iter().map(|value| value.re).collect();
+                check(&real, n, count);
+            }
         }
     }
 }
