@@ -96,20 +96,20 @@ impl Number for Complex64 {
     }
 }
 
-/// Σ conj(a)·b, in four partial sums.
+/// Σ conj(a)·b, in as many partial sums as a register has lanes.
 #[inline(always)]
 pub(super) fn dot<T: Number>(a: &[T], b: &[T]) -> T {
-    let mut sums = [T::ZERO; 4];
-    let (heads, tails) = (a.chunks_exact(4), b.chunks_exact(4));
-    for (x, y) in heads.remainder().iter().zip(tails.remainder()) {
-        sums[0] = sums[0].plus(x.conj().times(*y));
-    }
-    for (x, y) in heads.zip(tails) {
-        for lane in 0..4 {
-            sums[lane] = sums[lane].plus(x[lane].conj().times(y[lane]));
+    const PARTS: usize = 8;
+    let mut sums = [T::ZERO; PARTS];
+    let (a, a_rest) = a.as_chunks::<PARTS>();
+    let (b, b_rest) = b.as_chunks::<PARTS>();
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..PARTS {
+            sums[lane] = sums[lane].plus(a[lane].conj().times(b[lane]));
         }
     }
-    sums[0].plus(sums[1]).plus(sums[2].plus(sums[3]))
+    let rest = a_rest.iter().zip(b_rest).fold(T::ZERO, |sum, (a, b)| sum.plus(a.conj().times(*b)));
+    sums.iter().fold(rest, |sum, part| sum.plus(*part))
 }
 
 /// y ← y + factor·x.
@@ -190,6 +190,12 @@ impl<'a, T: Number> Tridiagonal<'a, T> {
         let mut d = self.diagonal.clone();
         // Sizes suffice: phases of off-diagonal elements change the vectors alone.
         let mut e: Vec<f64> = self.beside.iter().map(|value| value.norm_sqr().sqrt()).chain([0.0]).collect();
+        // Numbers of about 1, so that their squares neither overflow nor vanish.
+        let scale = d.iter().chain(&e).fold(0.0_f64, |most, value| most.max(value.abs()));
+        if scale == 0.0 {
+            return d;
+        }
+        d.iter_mut().chain(&mut e).for_each(|value| *value /= scale);
         for l in 0..self.n {
             for _ in 0..STEPS {
                 let small = |m: usize| e[m].abs() <= f64::EPSILON * (d[m].abs() + d[m + 1].abs());
@@ -199,13 +205,13 @@ impl<'a, T: Number> Tridiagonal<'a, T> {
                 }
                 // Wilkinson's shift, then a chase from m up to l.
                 let g = (d[l + 1] - d[l]) / (2.0 * e[l]);
-                let r = g.hypot(1.0);
+                let r = (g * g + 1.0).sqrt();
                 let mut g = d[m] - d[l] + e[l] / (g + r.copysign(g));
                 let (mut s, mut c, mut p) = (1.0, 1.0, 0.0);
                 let mut broken = false;
                 for i in (l..m).rev() {
                     let (f, b) = (s * e[i], c * e[i]);
-                    let r = f.hypot(g);
+                    let r = (f * f + g * g).sqrt();
                     e[i + 1] = r;
                     if r == 0.0 {
                         d[i + 1] -= p;
@@ -227,6 +233,7 @@ impl<'a, T: Number> Tridiagonal<'a, T> {
                 }
             }
         }
+        d.iter_mut().for_each(|value| *value *= scale);
         d.sort_by(f64::total_cmp);
         d
     }

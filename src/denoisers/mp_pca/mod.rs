@@ -51,9 +51,11 @@ impl Sample for f32 {}
 impl Wide for f32 {
     type Number = f64;
     const PARTS: usize = 1;
+    #[inline(always)]
     fn wide(self) -> f64 {
         f64::from(self)
     }
+    #[inline(always)]
     fn rounded(number: f64) -> Self {
         number as f32
     }
@@ -66,9 +68,11 @@ impl Sample for Complex32 {}
 impl Wide for Complex32 {
     type Number = Complex64;
     const PARTS: usize = 2;
+    #[inline(always)]
     fn wide(self) -> Complex64 {
         Complex64::new(f64::from(self.re), f64::from(self.im))
     }
+    #[inline(always)]
     fn rounded(number: Complex64) -> Self {
         Self::new(number.re as f32, number.im as f32)
     }
