@@ -67,6 +67,8 @@ pub enum Part {
     Magnitude,
     /// arg x, radians.
     Phase,
+    /// Re x, of numbers that are real: with their sign.
+    Real,
     /// x itself.
     #[default]
     Complex,
@@ -86,9 +88,13 @@ pub struct ComplexImage {
 }
 
 impl ComplexImage {
-    /// One real image a frame: the magnitude, or the phase.
+    /// One real image a frame: the magnitude, the phase, or the real part.
     pub fn frames(&self, part: Part) -> Vec<Image> {
-        let real = |value: &Complex32| if part == Part::Phase { value.arg() } else { value.norm() };
+        let real = |value: &Complex32| match part {
+            Part::Phase => value.arg(),
+            Part::Real => value.re,
+            Part::Magnitude | Part::Complex => value.norm(),
+        };
         let quantity = if part == Part::Phase { Quantity::Phase } else { Quantity::Signal };
         let frame = |values: ndarray::ArrayView3<Complex32>| Image {
             values: values.map(real),

@@ -979,3 +979,86 @@ fn denoise_counts() {
     works(at, "recon kspace.h5 --method sense -o complex.npy");
     refused(at, "denoise complex.npy --noise poisson -o q.npy", &["complex.npy", "counts"]);
 }
+
+/// Eight frames of two smooth maps with noise of deviation 0.1, `[frame, z, y, x]`; without it, too.
+fn series() -> [ndarray::Array4<f32>; 2] {
+    let truth = ndarray::Array4::from_shape_fn((20, 5, 12, 14), |(frame, z, y, x)| {
+        let (z, y, x, t) = (z as f32, y as f32, x as f32, frame as f32);
+        (0.3 * x + 0.2 * z).sin() * (0.7 * t).cos() - 2.0 + (0.2 * y).cos() * (-0.1 * t).exp()
+    });
+    let mut noisy = truth.clone();
+    noisy.indexed_iter_mut().for_each(|((frame, z, y, x), value)| {
+        *value += 0.1 * rushlight::random::Draws::new(3, [frame, z, 100 * y + x]).normal() as f32;
+    });
+    [truth, noisy]
+}
+
+fn series_image(values: &ndarray::Array4<f32>) -> rushlight::image::ComplexImage {
+    let (_, z, y, x) = values.dim();
+    rushlight::image::ComplexImage {
+        values: values.mapv(|value| num_complex::Complex32::new(value, 0.0)),
+        grid: rushlight::geometry::Grid::centered([z, y, x], [2.0, 0.7, 0.7], [1.0, 2.0, 3.0]),
+        unit: rushlight::geometry::LengthUnit::Millimetre,
+        provenance: "test".into(),
+    }
+}
+
+#[test]
+fn denoise_series() {
+    use rushlight::image::Part;
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    let [truth, noisy] = series();
+    let image = series_image(&noisy);
+    let options = io::WriteOptions::default();
+    for name in ["series.npy", "series.nii.gz"] {
+        io::write_complex(at.join(name), &image, Part::Real, &options).unwrap();
+        let quiet = name.replace("series", "quiet");
+        let map = name.replace("series", "sigma");
+        let said = works(at, &format!("denoise {name} --method mp-pca -o {quiet} --noise-map {map} --json")).json();
+        let sigma = said["sigma"].as_f64().unwrap();
+        assert!((sigma / 0.1 - 1.0).abs() < 0.02, "{sigma}");
+        assert!((said["components"].as_f64().unwrap() - 3.0).abs() < 0.7, "{said}");
+        assert_eq!(said["outputs"].as_array().map(Vec::len), Some(2), "{said}");
+        let found = io::read_complex_image(at.join(&quiet)).unwrap();
+        assert!(!io::is_complex(at.join(&quiet)).unwrap(), "real stays real");
+        assert_eq!(found.values.dim(), truth.dim());
+        let square: f32 = found.values.iter().zip(&truth).map(|(a, b)| (a.re - b).powi(2)).sum();
+        let left = (square / truth.len() as f32).sqrt() / 0.1;
+        assert!(left < 0.5, "{left}");
+        let map = io::read_image(at.join(&map)).unwrap();
+        assert!(map.values.iter().all(|value| (value / 0.1 - 1.0).abs() < 0.1), "{:?}", map.values);
+        if name.ends_with("gz") {
+            assert!((found.grid.steps[2][0] - 0.7).abs() < 1e-6, "{:?}", found.grid);
+            assert_eq!((map.grid, map.unit), (found.grid, found.unit));
+        }
+    }
+    // Complex numbers stay complex; steps, patches.
+    io::write_complex(at.join("complex.npy"), &image, Part::Complex, &options).unwrap();
+    works(at, "denoise complex.npy --method mp-pca --patch 3,5,5 --step 2 -o quiet-complex.cfl");
+    assert!(io::is_complex(at.join("quiet-complex.cfl")).unwrap());
+    let told = works(at, "denoise series.npy --method mp-pca --step 2 -o again.nii").err;
+    assert!(told.contains("noise σ") && told.contains("wrote again.nii"), "{told}");
+
+    let with = "denoise series.npy --method mp-pca";
+    refused(at, &format!("{with} --sigma 0.1 -o q.npy"), &["--sigma", "mp-pca"]);
+    refused(at, &format!("{with} --noise rician -o q.npy"), &["--noise", "mp-pca"]);
+    refused(at, &format!("{with} --strength 2 -o q.npy"), &["--strength", "mp-pca"]);
+    refused(at, &format!("{with} --patch 1,1,1 -o q.npy"), &["[1, 1, 1]", "too few"]);
+    refused(at, &format!("{with} --patch 2,2,2 --step 3 -o q.npy"), &["step of 3"]);
+    refused(at, &format!("{with} --noise-map again.nii -o q.npy"), &["again.nii", "--force"]);
+    refused(at, &format!("{with} --noise-map q.npy -o q.npy"), &["q.npy", "two names"]);
+    refused(at, &format!("{with} --noise-map q.what -o q.npy"), &["q.what"]);
+    refused(at, "denoise sigma.npy --method mp-pca -o q.npy", &["sigma.npy", "series", "[1, 5, 12, 14]"]);
+    refused(at, "denoise sigma.npy --method nlm --step 2 -o q.npy", &["--step", "mp-pca"]);
+    refused(at, "denoise sigma.npy --method nlm --noise-map q.nii -o q.npy", &["--noise-map", "mp-pca"]);
+    let mut broken = noisy.clone();
+    broken[[3, 2, 1, 0]] = f32::INFINITY;
+    io::write_complex(at.join("broken.npy"), &series_image(&broken), Part::Real, &options).unwrap();
+    refused(at, "denoise broken.npy --method mp-pca -o q.npy", &["not finite", "[3, 2, 1, 0]"]);
+    // Whole numbers, as scanners store them.
+    let whole = noisy.mapv(|value| (1000.0 * value).round());
+    io::write_complex(at.join("whole.nii"), &series_image(&whole), Part::Real, &options).unwrap();
+    let said = works(at, "denoise whole.nii --method mp-pca -o quiet-whole.nii --json").json();
+    assert!((said["sigma"].as_f64().unwrap() / 100.0 - 1.0).abs() < 0.02, "{said}");
+}

@@ -7,7 +7,7 @@ use ndarray::{Array3, Array4, Axis};
 use num_complex::Complex32;
 use rushlight::{
     Error, Result,
-    denoisers::{self, Model, Noisy, Options, Sigma, Weights},
+    denoisers::{self, Model, Noisy, Options, Sigma, Weights, mp_pca},
     device::Device,
     error::check_finite,
     image::Part,
@@ -17,7 +17,12 @@ use rushlight::{
 };
 use serde_json::{Value, json};
 
-use super::{Global, counts, output::OutputFlags, report::Report};
+use super::{
+    Global, counts,
+    denoise_series::{self, SeriesFlags},
+    output::OutputFlags,
+    report::Report,
+};
 
 pub const EXAMPLES: &str = "Examples:
   rushlight denoise slice.dcm --method bm3d -o quiet.dcm
@@ -27,24 +32,26 @@ pub const EXAMPLES: &str = "Examples:
   rushlight denoise fbp.dcm --method bm3d --spectrum auto -o quiet.dcm
   rushlight denoise image.npy --method nlm --sigma map.npy --strength 0.8 -o quiet.npy
   rushlight denoise counts.tif --noise poisson -o quiet.tif
+  rushlight denoise diffusion.nii.gz --method mp-pca --noise-map sigma.nii.gz -o quiet.nii.gz
 
 --sigma auto measures the noise in the image itself, as white noise unless --spectrum says otherwise; where it varies from place
-to place, --sigma varying, or give a map of its standard deviation, shaped like the image. Slices are taken one by one.";
+to place, --sigma varying, or give a map of its standard deviation, shaped like the image. Slices are taken one by one; mp-pca
+takes a series of images (4-D), and finds the noise itself.";
 
 #[derive(Args, Debug)]
 pub struct Flags {
     /// The image
-    input: PathBuf,
+    pub(super) input: PathBuf,
     /// How
-    #[arg(long, value_name = "METHOD", default_value = "bm3d", value_parser = denoisers::ALL.to_vec())]
+    #[arg(long, value_name = "METHOD", default_value = "bm3d", value_parser = methods())]
     method: String,
     /// Standard deviation of the noise, in the image's unit (of either part, where it is complex or Rician): a number, auto,
     /// varying, or a file with a map of it
     #[arg(long, value_name = "SIGMA", default_value = "auto", allow_hyphen_values = true)]
-    sigma: String,
+    pub(super) sigma: String,
     /// What the noise is: poisson is counts, each of the value --gain, and Gaussian noise of --sigma, which may be 0
     #[arg(long, value_name = "NOISE", default_value = "gaussian", value_parser = Model::ALL.to_vec())]
-    noise: String,
+    pub(super) noise: String,
     /// What neighbouring pixels share of the noise, for bm3d: nothing (white), what the quietest places of the image say (auto), or
     /// a file with the noise power spectrum, as rushlight measure nps writes it
     #[arg(long, value_name = "white|auto|FILE", default_value = "white")]
@@ -57,12 +64,19 @@ pub struct Flags {
     weights: Option<String>,
     /// How much is taken off: a factor on the method's own choice
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, allow_hyphen_values = true)]
-    strength: f64,
+    pub(super) strength: f64,
     #[command(flatten)]
-    output: OutputFlags,
+    pub(super) series: SeriesFlags,
+    #[command(flatten)]
+    pub(super) output: OutputFlags,
     /// Print what was done as one line of JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
+}
+
+/// Those that take an image, and the one that takes a series.
+fn methods() -> Vec<&'static str> {
+    denoisers::ALL.iter().copied().chain([mp_pca::NAME]).collect()
 }
 
 /// What is denoised, slice by slice: real values, or real parts and imaginary ones in turn.
@@ -85,6 +99,10 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
         return Err(Error::Option("--gain is for --noise poisson".into()));
     }
     refuse_scans(&flags.input)?;
+    if flags.method == mp_pca::NAME {
+        return denoise_series::run(&flags, global);
+    }
+    flags.series.check_unused()?;
     let complex = io::is_complex(&flags.input)?;
     let weights = match &flags.weights {
         Some(text) => Weights::named(text)?,
@@ -123,7 +141,7 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
         .print(flags.json, global)
 }
 
-fn said(provenance: &str, method: &str) -> String {
+pub(super) fn said(provenance: &str, method: &str) -> String {
     format!("{provenance}; denoised by Rushlight {} {method}", env!("CARGO_PKG_VERSION"))
 }
 

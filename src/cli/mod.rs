@@ -2,6 +2,7 @@
 //! standard error; exit code 0, 1 for what the world did wrong, 2 for wrong usage, 130 when interrupted.
 
 mod counts;
+mod denoise_series;
 mod geometry;
 mod grid;
 mod hardening;

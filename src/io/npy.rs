@@ -232,7 +232,8 @@ fn write_complex(
     _: &WriteOptions,
     staging: &mut Staging,
 ) -> Result<Option<String>> {
-    let shape = IxDyn(&squeezed_shape(image));
+    let shape = if part == Part::Real { image.values.shape().to_vec() } else { squeezed_shape(image) };
+    let shape = IxDyn(&shape);
     let values = part_of(image, part).into_shape_with_order(shape).map_err(|error| Error::file(path, error))?;
     staging.add(path, |output| match part {
         Part::Complex => write_pairs(output, values.view()),
