@@ -218,6 +218,23 @@ fn block_matching_is_better_where_it_is_told_the_spectrum() {
     }
 }
 
+/// Slices that are alike but for their noise tell more together.
+#[test]
+fn non_local_means_looks_into_neighbouring_slices() {
+    let truth = ndarray::concatenate(ndarray::Axis(0), &[head().view(); 5]).unwrap();
+    let noisy = with_noise(&truth, 0.1, 8);
+    let left = |depth: usize, device: &Device| {
+        let method = denoisers::named("nlm", &Options { depth, ..Options::default() }).unwrap();
+        rms(&denoised(&*method, device, &noisy, &Sigma::Flat(0.1)), &truth)
+    };
+    let [alone, near, beyond] = [0, 2, 9].map(|depth| left(depth, &Device::cpu()));
+    println!("noise left: {alone:.4} slice by slice, {near:.4} with two on either side, {beyond:.4} with all");
+    assert!(near < 0.8 * alone && beyond < near, "{alone} {near} {beyond}");
+    if let Some(gpu) = gpu() {
+        assert!((left(2, &gpu) - near).abs() < 1e-4);
+    }
+}
+
 #[test]
 fn noise_levels_are_found() {
     // Edges pass for noise where it is faint: the more pixels, the fewer.

@@ -35,7 +35,7 @@ pub const EXAMPLES: &str = "Examples:
   rushlight denoise diffusion.nii.gz --method mp-pca --noise-map sigma.nii.gz -o quiet.nii.gz
 
 --sigma auto measures the noise in the image itself, as white noise unless --spectrum says otherwise; where it varies from place
-to place, --sigma varying, or give a map of its standard deviation, shaped like the image. Slices are taken one by one; mp-pca
+to place, --sigma varying, or give a map of its standard deviation, shaped like the image. Slices are taken one by one (but see --depth); mp-pca
 takes a series of images (4-D), and finds the noise itself.";
 
 #[derive(Args, Debug)]
@@ -56,6 +56,9 @@ pub struct Flags {
     /// a file with the noise power spectrum, as rushlight measure nps writes it
     #[arg(long, value_name = "white|auto|FILE", default_value = "white")]
     spectrum: String,
+    /// For nlm, slices on either side of one in which its like is looked for, too; 0 takes every slice by itself
+    #[arg(long, value_name = "SLICES", default_value_t = 0)]
+    depth: usize,
     /// With --noise poisson, the value of one count: a number, or auto, from how the variance rises with the mean
     #[arg(long, value_name = "ALPHA|auto", allow_hyphen_values = true)]
     gain: Option<String>,
@@ -93,6 +96,9 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     if flags.spectrum != "white" && flags.method != "bm3d" {
         return Err(Error::Option(format!("--spectrum is for --method bm3d; {} does not ask for it", flags.method)));
     }
+    if flags.depth > 0 && flags.method != "nlm" {
+        return Err(Error::Option(format!("--depth is for --method nlm; {} takes slices one by one", flags.method)));
+    }
     let noise = Model::named(&flags.noise)?;
     let poisson = matches!(noise, Model::Poisson { .. });
     if flags.gain.is_some() && !poisson {
@@ -109,9 +115,12 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
         None if complex || noise == Model::Rician => Weights::Mr,
         None => Weights::Ct,
     };
-    let options = Options { noise, strength: flags.strength, weights, correlation: Correlation::white() };
+    let options = Options { noise, strength: flags.strength, weights, correlation: Correlation::white(), depth: flags.depth };
     // What cannot be is refused before anything is read.
     denoisers::named(&flags.method, &options)?;
+    if complex && flags.depth > 0 {
+        return Err(Error::file(&flags.input, "is complex, and --depth is for real images; leave it out, or give the magnitude"));
+    }
     if complex && poisson {
         return Err(Error::file(&flags.input, "is complex, and counts are not; leave --noise poisson out"));
     }

@@ -80,11 +80,19 @@ pub struct Options {
     pub weights: Weights,
     /// What neighbouring pixels share of the noise, for bm3d.
     pub correlation: Correlation,
+    /// Slices on either side of one in which nlm looks for its like; 0 takes every slice by itself.
+    pub depth: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { noise: Model::Gaussian, strength: 1.0, weights: Weights::Ct, correlation: Correlation::white() }
+        Self {
+            noise: Model::Gaussian,
+            strength: 1.0,
+            weights: Weights::Ct,
+            correlation: Correlation::white(),
+            depth: 0,
+        }
     }
 }
 

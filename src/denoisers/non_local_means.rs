@@ -66,7 +66,7 @@ impl Denoiser for NonLocalMeans {
 /// As asked for.
 pub fn denoiser(options: &Options) -> Box<dyn Denoiser> {
     let strength = STRENGTH * options.strength as f32;
-    let method = NonLocalMeans { strength, ..NonLocalMeans::default() };
+    let method = NonLocalMeans { strength, slices: options.depth, ..NonLocalMeans::default() };
     match options.noise {
         // Squares are averaged without bias, which is quicker than the transform.
         Model::Rician => Box::new(NonLocalMeans { noise: Model::Rician, ..method }),
