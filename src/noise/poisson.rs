@@ -118,7 +118,7 @@ fn fit(blocks: &[Block], known: [Option<f64>; 2]) -> Option<(Line, f64)> {
     let (mut line, mut error) = (start, f64::INFINITY);
     // Variances near 0 (dark places without Gaussian noise) must not have all the weight.
     let typical = blocks.iter().map(|block| start.at(block.mean).max(0.0)).sum::<f64>() / blocks.len() as f64;
-    if !(typical > 0.0) {
+    if typical <= 0.0 {
         return None;
     }
     for _ in 0..ROUNDS {
