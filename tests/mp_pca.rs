@@ -141,8 +141,8 @@ fn complex_series_may_have_any_phase() {
 fn few_pixels_do() {
     let truth = low_rank(60, [1, 20, 20], 2);
     let noisy = with_noise(&truth, 0.1, 8);
-    for (patch, pixels) in [(Some([1, 5, 5]), 25.0), (Some([1, 7, 7]), 49.0), (None, 81.0)] {
-        let theory = (2.0 / 60.0 + 3.0 / pixels - 4.0 / (60.0 * pixels) as f64).sqrt();
+    for (patch, pixels) in [(Some([1, 5, 5]), 25.0_f64), (Some([1, 7, 7]), 49.0), (None, 81.0)] {
+        let theory = (2.0 / 60.0 + 3.0 / pixels - 4.0 / (60.0 * pixels)).sqrt();
         let found = denoised(MpPca { patch, step: 1 }, &noisy);
         let left = rms(&found.values, &truth) / 0.1;
         assert!((mean(&found.sigma) / 0.1 - 1.0).abs() < 0.02, "{patch:?}: {}", mean(&found.sigma));

@@ -317,7 +317,8 @@ pub(super) fn squeezed_shape(image: &ComplexImage) -> Vec<usize> {
 /// One part of the values, as complex numbers.
 pub(super) fn part_of(image: &ComplexImage, part: Part) -> Array4<Complex32> {
     match part {
-        Part::Complex | Part::Real => image.values.as_standard_layout().into_owned(),
+        Part::Complex => image.values.as_standard_layout().into_owned(),
+        Part::Real => image.values.mapv(|value| Complex32::new(value.re, 0.0)),
         Part::Magnitude => image.values.mapv(|value| Complex32::new(value.norm(), 0.0)),
         Part::Phase => image.values.mapv(|value| Complex32::new(value.arg(), 0.0)),
     }
