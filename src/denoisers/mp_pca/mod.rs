@@ -8,18 +8,19 @@
 //! (Manjón, Coupé, Concha, Buades, Collins & Robles 2013, PLoS ONE 8, e73021).
 //!
 //! Noise must be white: alike in every frame, and not shared by neighbouring pixels, as interpolation and smoothing make it.
-//! Magnitudes of faint signals keep the bias of Rician noise, as the mean over frames is a component like others; complex images
+//! Magnitudes of faint signals keep the bias of Rician noise, which frames share like any signal; complex images
 //! have none. Those are taken as complex numbers, not as twice as many real ones: a frame may have any phase of its own (each
 //! direction of diffusion has), which then costs no component.
 
 mod eigen;
+mod number;
 mod patch;
 
 use ndarray::{Array3, Array4, ArrayView4};
 use num_complex::{Complex32, Complex64};
 use rayon::prelude::*;
 
-use self::{eigen::Number, patch::Found};
+use self::{number::Number, patch::Found};
 use crate::{
     device::Simd,
     error::{Error, Result, check_finite},

@@ -1,12 +1,16 @@
 //! One patch of a series, a matrix of r rows and q columns (frames and pixels, whichever are fewer in rows): its noise and
 //! what is left without.
 //!
-//! The eigenvalues of the Gram matrix that are noise's are those of a random matrix (p rows, q − (r − p) columns, r − p components
-//! being signal: Cordero-Grande, Christiaens, Hutter, Price & Hajnal 2019, NeuroImage 200, 391): as wide spread as Marchenko & Pastur
-//! 1967 say, 4σ²√(p·(q − r + p)), with the mean σ²(q − r + p). The most eigenvalues, the least first, for which the spread's σ² is below the
-//! mean's are noise (Veraart et al. 2016); and so are those below the upper edge for all rows, σ²(√q + √r)².
+//! The eigenvalues of the Gram matrix that are noise's are those of a random matrix (p rows, q − (r − p) columns, r − p
+//! components being signal: Cordero-Grande, Christiaens, Hutter, Price & Hajnal 2019, NeuroImage 200, 391): as wide spread as
+//! Marchenko & Pastur 1967 say, 4σ²√(p·(q − r + p)), with the mean σ²(q − r + p). The most eigenvalues, the least first, for which
+//! the spread's σ² is below the mean's are noise (Veraart et al. 2016); and so are those below the upper edge for all rows,
+//! σ²(√q + √r)².
 
-use super::eigen::{Number, Tridiagonal, add, dot};
+use super::{
+    eigen::Tridiagonal,
+    number::{Number, add, dot},
+};
 
 /// What was found of a patch.
 #[derive(Clone, Copy, Debug)]
