@@ -982,7 +982,7 @@ fn denoise_counts() {
     refused(at, "denoise complex.npy --noise poisson -o q.npy", &["complex.npy", "counts"]);
 }
 
-/// Eight frames of two smooth maps with noise of deviation 0.1, `[frame, z, y, x]`; without it, too.
+/// Twenty frames of two smooth maps and a constant with noise of deviation 0.1, `[frame, z, y, x]`; without it, too.
 fn series() -> [ndarray::Array4<f32>; 2] {
     let truth = ndarray::Array4::from_shape_fn((20, 5, 12, 14), |(frame, z, y, x)| {
         let (z, y, x, t) = (z as f32, y as f32, x as f32, frame as f32);
@@ -1020,7 +1020,8 @@ fn denoise_series() {
         let said = works(at, &format!("denoise {name} --method mp-pca -o {quiet} --noise-map {map} --json")).json();
         let sigma = said["sigma"].as_f64().unwrap();
         assert!((sigma / 0.1 - 1.0).abs() < 0.02, "{sigma}");
-        assert!((said["components"].as_f64().unwrap() - 3.0).abs() < 0.7, "{said}");
+        // Two beside the mean, but for the places where one hardly varies.
+        assert!((1.0..2.5).contains(&said["components"].as_f64().unwrap()), "{said}");
         assert_eq!(said["outputs"].as_array().map(Vec::len), Some(2), "{said}");
         let found = io::read_complex_image(at.join(&quiet)).unwrap();
         assert!(!io::is_complex(at.join(&quiet)).unwrap(), "real stays real");

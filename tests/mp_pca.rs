@@ -44,14 +44,14 @@ fn mean(values: &Array3<f32>) -> f64 {
     values.iter().map(|value| f64::from(*value)).sum::<f64>() / values.len() as f64
 }
 
-/// A projection onto p of M components, found from N pixels, leaves √(p/M + p/N − p²/(MN)) of the noise; overlapping patches a
-/// little less.
+/// A projection onto p of M components, found from N pixels, leaves √(p/M + p/N − p²/(MN)) of the noise, and the mean over pixels
+/// 1/√N; overlapping patches leave a little less.
 #[test]
 fn components_and_noise_of_a_series_are_found() {
     let (frames, rank) = (40, 3);
     let truth = low_rank(frames, SHAPE, rank);
     let (p, m, n) = (rank as f64, frames as f64, 125.0);
-    let theory = (p / m + p / n - p * p / (m * n)).sqrt();
+    let theory = (p / m + (p + 1.0) / n - p * p / (m * n)).sqrt();
     for sigma in [0.03, 0.1, 0.3] {
         let noisy = with_noise(&truth, sigma, 7);
         for step in [1, 2] {
@@ -64,7 +64,7 @@ fn components_and_noise_of_a_series_are_found() {
             );
             assert!((told - 1.0).abs() < 0.02, "{told}");
             assert!(found.sigma.iter().all(|value| (f64::from(*value) / sigma - 1.0).abs() < 0.05));
-            assert!((kept - p).abs() < 0.25, "{kept}");
+            assert!((kept - p).abs() < 0.4, "{kept}");
             assert!(left < 1.05 * theory && left > 0.8 * theory, "{left}, not {theory}");
             let gain = 20.0 * (1.0 / left).log10();
             assert!(gain > 9.8, "{gain} dB");
@@ -79,8 +79,9 @@ fn of_noise_alone_nothing_is_left() {
     assert!((mean(&found.sigma) - 1.0).abs() < 0.005, "{}", mean(&found.sigma));
     // One patch in some shows the largest chance correlation for a component.
     assert!(mean(&found.components) < 0.15, "{}", mean(&found.components));
+    // The mean over 125 pixels, 0.09, less as patches overlap.
     let left = rms(&found.values, &Array4::zeros(noise.raw_dim()));
-    assert!(left < 0.04, "{left}");
+    assert!(left < 0.09, "{left}");
 }
 
 #[test]
@@ -125,10 +126,10 @@ fn complex_series_may_have_any_phase() {
     });
     let found = denoised(MpPca::default(), &noisy);
     assert!((mean(&found.sigma) / 0.1 - 1.0).abs() < 0.02, "{}", mean(&found.sigma));
-    assert!((mean(&found.components) - 2.0).abs() < 0.25, "{}", mean(&found.components));
+    assert!((mean(&found.components) - 2.0).abs() < 0.4, "{}", mean(&found.components));
     let square: f64 = found.values.iter().zip(&truth).map(|(a, b)| f64::from((a - b).norm_sqr())).sum();
     let left = (square / truth.len() as f64 / 2.0).sqrt() / 0.1;
-    let theory = (2.0 / 24.0 + 2.0 / 125.0_f64).sqrt();
+    let theory = (2.0 / 24.0 + 3.0 / 125.0_f64).sqrt();
     assert!(left < 1.05 * theory && left > 0.8 * theory, "{left}, not {theory}");
     // Real numbers in complex clothes keep to what real ones give, but for what is imaginary.
     let clean = denoised(MpPca::default(), &truth);
@@ -140,11 +141,12 @@ fn complex_series_may_have_any_phase() {
 fn few_pixels_do() {
     let truth = low_rank(60, [1, 20, 20], 2);
     let noisy = with_noise(&truth, 0.1, 8);
-    for (patch, most) in [(Some([1, 5, 5]), 0.36), (Some([1, 7, 7]), 0.28), (None, 0.25)] {
+    for (patch, pixels) in [(Some([1, 5, 5]), 25.0_f64), (Some([1, 7, 7]), 49.0), (None, 81.0)] {
+        let theory = (2.0 / 60.0 + 3.0 / pixels - 4.0 / (60.0 * pixels)).sqrt();
         let found = denoised(MpPca { patch, step: 1 }, &noisy);
         let left = rms(&found.values, &truth) / 0.1;
         assert!((mean(&found.sigma) / 0.1 - 1.0).abs() < 0.02, "{patch:?}: {}", mean(&found.sigma));
-        assert!(left < most, "{patch:?}: {left}");
+        assert!(left < 1.05 * theory, "{patch:?}: {left}, not {theory}");
     }
 }
 

@@ -615,7 +615,7 @@ fn complex_images_come_back_whole_or_in_part() {
     for (number, shape) in [[1, 1, 3, 4], [1, 2, 3, 4], [5, 2, 3, 4], [5, 1, 3, 4]].into_iter().enumerate() {
         let image = image(shape);
         for name in ["a.npy", "a.cfl", "a.h5", "a.nii", "a.nii.gz"] {
-            for part in [Part::Complex, Part::Magnitude, Part::Phase] {
+            for part in [Part::Complex, Part::Magnitude, Part::Phase, Part::Real] {
                 let path = dir.path().join(format!("{number}{part:?}{name}"));
                 let written = io::write_complex(&path, &image, part, &WriteOptions::default()).unwrap();
                 assert_eq!(written.remark, None, "{name}");
@@ -627,6 +627,7 @@ fn complex_images_come_back_whole_or_in_part() {
                     Part::Complex | Part::Real => value,
                     Part::Magnitude => value.norm().into(),
                     Part::Phase => value.arg().into(),
+                    Part::Real => value.re.into(),
                 });
                 assert_eq!(read.values, expect, "{name} {part:?}");
                 if name.starts_with("a.h5") || name.starts_with("a.nii") {

@@ -281,8 +281,9 @@ pub fn write_kspace(path: impl AsRef<Path>, scan: &KSpace, options: &WriteOption
 /// Writes a complex image or its magnitude or phase, by extension or by [`WriteOptions::format`].
 ///
 /// npy leaves single frames and slices out: `[y, x]` for one frame of one slice, `[z, y, x]` for one
-/// frame, `[frame, y, x]` for slices or pictures in time, else `[frame, z, y, x]`; series of real images keep all four. Formats that hold no complex numbers take
-/// the magnitude, and the remark says so; those of one image a file write a numbered file a frame.
+/// frame, `[frame, y, x]` for slices or pictures in time, else `[frame, z, y, x]`; series of real images keep
+/// all four. Formats that hold no complex numbers take the magnitude, and the remark says so; those of one image a file write a
+/// numbered file a frame.
 pub fn write_complex(
     path: impl AsRef<Path>,
     image: &ComplexImage,
@@ -317,7 +318,8 @@ pub(super) fn squeezed_shape(image: &ComplexImage) -> Vec<usize> {
 /// One part of the values, as complex numbers.
 pub(super) fn part_of(image: &ComplexImage, part: Part) -> Array4<Complex32> {
     match part {
-        Part::Complex | Part::Real => image.values.as_standard_layout().into_owned(),
+        Part::Complex => image.values.as_standard_layout().into_owned(),
+        Part::Real => image.values.mapv(|value| Complex32::new(value.re, 0.0)),
         Part::Magnitude => image.values.mapv(|value| Complex32::new(value.norm(), 0.0)),
         Part::Phase => image.values.mapv(|value| Complex32::new(value.arg(), 0.0)),
     }

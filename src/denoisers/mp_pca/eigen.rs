@@ -4,121 +4,12 @@
 //! et al. 1976), inverse iteration the wanted eigenvectors (Wilkinson 1965), kept orthogonal to each other. Where few of many are
 //! wanted that is a small part of the work of finding all (as Jacobi rotations would, [`crate::calibration::covariance`]).
 
-use num_complex::Complex64;
+use super::number::{Number, add, dot};
 
 /// Rounds of inverse iteration; one is mostly enough.
 const ROUNDS: usize = 3;
 /// QL steps for one eigenvalue; a handful suffice.
 const STEPS: usize = 60;
-
-/// A real or complex number.
-pub(super) trait Number: Copy + Send + Sync + 'static {
-    const ZERO: Self;
-    fn of(real: f64) -> Self;
-    fn re(self) -> f64;
-    fn conj(self) -> Self;
-    fn plus(self, other: Self) -> Self;
-    fn minus(self, other: Self) -> Self;
-    fn times(self, other: Self) -> Self;
-    fn scaled(self, factor: f64) -> Self;
-    fn norm_sqr(self) -> f64;
-}
-
-impl Number for f64 {
-    const ZERO: Self = 0.0;
-    #[inline(always)]
-    fn of(real: f64) -> Self {
-        real
-    }
-    #[inline(always)]
-    fn re(self) -> f64 {
-        self
-    }
-    #[inline(always)]
-    fn conj(self) -> Self {
-        self
-    }
-    #[inline(always)]
-    fn plus(self, other: Self) -> Self {
-        self + other
-    }
-    #[inline(always)]
-    fn minus(self, other: Self) -> Self {
-        self - other
-    }
-    #[inline(always)]
-    fn times(self, other: Self) -> Self {
-        self * other
-    }
-    #[inline(always)]
-    fn scaled(self, factor: f64) -> Self {
-        self * factor
-    }
-    #[inline(always)]
-    fn norm_sqr(self) -> f64 {
-        self * self
-    }
-}
-
-impl Number for Complex64 {
-    const ZERO: Self = Complex64::ZERO;
-    #[inline(always)]
-    fn of(real: f64) -> Self {
-        Complex64::new(real, 0.0)
-    }
-    #[inline(always)]
-    fn re(self) -> f64 {
-        self.re
-    }
-    #[inline(always)]
-    fn conj(self) -> Self {
-        Complex64::conj(&self)
-    }
-    #[inline(always)]
-    fn plus(self, other: Self) -> Self {
-        self + other
-    }
-    #[inline(always)]
-    fn minus(self, other: Self) -> Self {
-        self - other
-    }
-    #[inline(always)]
-    fn times(self, other: Self) -> Self {
-        self * other
-    }
-    #[inline(always)]
-    fn scaled(self, factor: f64) -> Self {
-        self * factor
-    }
-    #[inline(always)]
-    fn norm_sqr(self) -> f64 {
-        Complex64::norm_sqr(&self)
-    }
-}
-
-/// Σ conj(a)·b, in as many partial sums as a register has lanes.
-#[inline(always)]
-pub(super) fn dot<T: Number>(a: &[T], b: &[T]) -> T {
-    const PARTS: usize = 8;
-    let mut sums = [T::ZERO; PARTS];
-    let (a, a_rest) = a.as_chunks::<PARTS>();
-    let (b, b_rest) = b.as_chunks::<PARTS>();
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..PARTS {
-            sums[lane] = sums[lane].plus(a[lane].conj().times(b[lane]));
-        }
-    }
-    let rest = a_rest.iter().zip(b_rest).fold(T::ZERO, |sum, (a, b)| sum.plus(a.conj().times(*b)));
-    sums.iter().fold(rest, |sum, part| sum.plus(*part))
-}
-
-/// y ← y + factor·x.
-#[inline(always)]
-pub(super) fn add<T: Number>(factor: T, x: &[T], y: &mut [T]) {
-    for (y, x) in y.iter_mut().zip(x) {
-        *y = y.plus(factor.times(*x));
-    }
-}
 
 /// A matrix of `n` rows made tridiagonal: reflections in its own place, what is left of it on and beside the diagonal.
 pub(super) struct Tridiagonal<'a, T> {
@@ -342,6 +233,7 @@ impl<T: Number> Shifted<T> {
 mod tests {
     use super::*;
     use crate::random::Draws;
+    use num_complex::Complex64;
 
     /// Σ weightₖ·xₖ·xₖᴴ of random x, `n` × `n`, its diagonal less by `shift`.
     fn matrix(n: usize, weights: &[f64], shift: f64) -> Vec<Complex64> {

@@ -3,22 +3,24 @@
 //!
 //! A patch of N pixels in all M frames is a matrix. What frames share fills few of its principal components, white noise fills
 //! all of them alike, and the law of Marchenko and Pastur tells from the eigenvalues alone which are noise's, and its σ: nobody
-//! has to know it. Patches overlap; a pixel is the mean of what they say, patches of few components counting more, 1/(1 + rank)
+//! has to know it. The mean over a patch's pixels is taken off every frame before and put back after: where all pixels are alike it
+//! is all there is. Patches overlap; a pixel is the mean of what they say, patches of few components counting more, 1/(1 + rank)
 //! (Manjón, Coupé, Concha, Buades, Collins & Robles 2013, PLoS ONE 8, e73021).
 //!
 //! Noise must be white: alike in every frame, and not shared by neighbouring pixels, as interpolation and smoothing make it.
-//! Magnitudes of faint signals keep the bias of Rician noise, as the mean over frames is a component like others; complex images
+//! Magnitudes of faint signals keep the bias of Rician noise, which frames share like any signal; complex images
 //! have none. Those are taken as complex numbers, not as twice as many real ones: a frame may have any phase of its own (each
 //! direction of diffusion has), which then costs no component.
 
 mod eigen;
+mod number;
 mod patch;
 
 use ndarray::{Array3, Array4, ArrayView4};
 use num_complex::{Complex32, Complex64};
 use rayon::prelude::*;
 
-use self::{eigen::Number, patch::Found};
+use self::{number::Number, patch::Found};
 use crate::{
     device::Simd,
     error::{Error, Result, check_finite},
@@ -104,7 +106,7 @@ pub struct Denoised<T> {
     pub values: Array4<T>,
     /// σ of the noise (of either part, where values are complex), `[z, y, x]`: the mean over the patches about a pixel.
     pub sigma: Array3<f32>,
-    /// Components that were kept, likewise.
+    /// Components that were kept beside the mean, likewise.
     pub components: Array3<f32>,
 }
 
@@ -251,10 +253,11 @@ impl<T: Sample> Loop for Row<'_, T> {
         let Self { volume: Volume { values, shape, patch }, row: [z, y], starts } = self;
         let ([frames, nz, ny, nx], [pz, py, px]) = (*shape, *patch);
         let pixels = pz * py * px;
-        let by_frame = frames <= pixels;
+        // The mean over pixels leaves one less of them to vary.
+        let by_frame = frames < pixels;
         let (r, q) = (frames.min(pixels), frames.max(pixels));
         let place = |frame: usize, pixel: usize| if by_frame { frame * pixels + pixel } else { pixel * frames + frame };
-        let mut matrix = vec![T::Number::ZERO; r * q];
+        let (mut matrix, mut means) = (vec![T::Number::ZERO; r * q], vec![T::Number::ZERO; frames]);
         let (mut gram, mut line) = (vec![T::Number::ZERO; r * r], vec![T::Number::ZERO; q]);
         let mut sums: Sums<T::Number> = Sums::new(frames, pz * py * nx);
         for x in starts {
@@ -265,14 +268,21 @@ impl<T: Sample> Loop for Row<'_, T> {
                     matrix[place(frame, pixel)] = values[at].wide();
                 }
             }
-            let Found { variance, components } = patch::denoise(&mut matrix, [r, q], &mut gram, &mut line);
+            for (frame, mean) in means.iter_mut().enumerate() {
+                let sum = (0..pixels).fold(T::Number::ZERO, |sum, pixel| sum.plus(matrix[place(frame, pixel)]));
+                *mean = sum.scaled(1.0 / pixels as f64);
+                for pixel in 0..pixels {
+                    matrix[place(frame, pixel)] = matrix[place(frame, pixel)].minus(*mean);
+                }
+            }
+            let Found { variance, components } = patch::denoise(&mut matrix, ([r, q], !by_frame), &mut gram, &mut line);
             let weight = 1.0 / (1.0 + components as f64);
             let sigma = (variance / T::PARTS as f64).sqrt();
             for pixel in 0..pixels {
                 let at = pixel / px * nx + x + pixel % px;
                 for frame in 0..frames {
                     let sum: &mut T::Number = &mut sums.values[frame * pz * py * nx + at];
-                    *sum = sum.plus(matrix[place(frame, pixel)].scaled(weight));
+                    *sum = sum.plus(means[frame].plus(matrix[place(frame, pixel)]).scaled(weight));
                 }
                 sums.weights[at] += weight;
                 sums.sigma[at] += sigma;

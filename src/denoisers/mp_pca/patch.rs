@@ -1,12 +1,16 @@
-//! One patch of a series, a matrix of r rows and q ≥ r columns (frames and pixels, whichever are fewer in rows): its noise and
+//! One patch of a series, a matrix of r rows and q columns (frames and pixels, whichever are fewer in rows): its noise and
 //! what is left without.
 //!
-//! The eigenvalues of the Gram matrix that are noise's are those of a random matrix (p rows, q − (r − p) columns, r − p components
-//! being signal: Cordero-Grande, Christiaens, Hutter, Price & Hajnal 2019, NeuroImage 200, 391): as wide spread as Marchenko & Pastur
-//! 1967 say, 4σ²√(p·(q − r + p)), with the mean σ²(q − r + p). The most eigenvalues, the least first, for which the spread's σ² is below the
-//! mean's are noise (Veraart et al. 2016).
+//! The eigenvalues of the Gram matrix that are noise's are those of a random matrix (p rows, q − (r − p) columns, r − p
+//! components being signal: Cordero-Grande, Christiaens, Hutter, Price & Hajnal 2019, NeuroImage 200, 391): as wide spread as
+//! Marchenko & Pastur 1967 say, 4σ²√(p·(q − r + p)), with the mean σ²(q − r + p). The most eigenvalues, the least first, for which
+//! the spread's σ² is below the mean's are noise (Veraart et al. 2016); and so are those below the upper edge for all rows,
+//! σ²(√q + √r)².
 
-use super::eigen::{Number, Tridiagonal, add, dot};
+use super::{
+    eigen::Tridiagonal,
+    number::{Number, add, dot},
+};
 
 /// What was found of a patch.
 #[derive(Clone, Copy, Debug)]
@@ -31,12 +35,21 @@ pub(super) fn noise_of(values: &[f64], q: usize) -> (usize, f64) {
             found = (index + 1, mean);
         }
     }
-    found
+    // What is below the edge of a whole matrix of that noise cannot be told from it.
+    let (noise, variance) = found;
+    let edge = variance * ((q as f64).sqrt() + (r as f64).sqrt()).powi(2);
+    (noise.max(values.partition_point(|value| *value < edge)), variance)
 }
 
-/// Takes the noise off `matrix`, `[row, column]` of r rows and q columns; `gram` and `row` are room to work in.
+/// Takes the noise off `matrix`, `[row, column]` of r rows and q columns; `gram` and `row` are room to work in. The mean over
+/// pixels has been taken off, so there is one pixel less to vary: of the columns, or, where `by_pixel`, of the rows.
 #[inline(always)]
-pub(super) fn denoise<T: Number>(matrix: &mut [T], [r, q]: [usize; 2], gram: &mut [T], row: &mut [T]) -> Found {
+pub(super) fn denoise<T: Number>(
+    matrix: &mut [T],
+    ([r, q], by_pixel): ([usize; 2], bool),
+    gram: &mut [T],
+    row: &mut [T],
+) -> Found {
     let gram = &mut gram[..r * r];
     for i in 0..r {
         for j in 0..=i {
@@ -51,8 +64,9 @@ pub(super) fn denoise<T: Number>(matrix: &mut [T], [r, q]: [usize; 2], gram: &mu
     // Eigenvalues that rounding makes are none.
     let least = values[r - 1] * f64::EPSILON * r as f64;
     values.iter_mut().filter(|value| **value < least).for_each(|value| *value = 0.0);
-    let (noise, variance) = noise_of(&values, q);
-    let components = r - noise;
+    let (free, columns) = if by_pixel { (&values[1..], q) } else { (&values[..], q - 1) };
+    let (noise, variance) = noise_of(free, columns);
+    let components = free.len() - noise;
     if noise > 0 {
         // The projection onto the signal's components: V(VᴴX), one after the other.
         let vectors = reduced.vectors(&values, components);
