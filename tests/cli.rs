@@ -912,6 +912,8 @@ fn denoise_takes_complex_images_and_refuses_what_is_none() {
     refused(folder.path(), "denoise truth.npy --strength 0 -o q.npy", &["strength"]);
     refused(folder.path(), "denoise truth.npy -o quiet.npy", &["quiet.npy", "--force"]);
     refused(folder.path(), "denoise truth.npy --method nlm --spectrum auto -o q.npy", &["--spectrum", "bm3d"]);
+    refused(folder.path(), "denoise truth.npy --once -o q.npy", &["--once", "net"]);
+    works(folder.path(), "denoise truth.npy --method net --once -o once.npy");
     refused(folder.path(), "denoise truth.npy --depth 1 -o q.npy", &["--depth", "nlm"]);
     refused(folder.path(), "denoise complex.npy --method nlm --depth 1 -o q.npy", &["complex.npy", "--depth"]);
     refused(folder.path(), "denoise truth.npy --spectrum none.npy -o q.npy", &["none.npy"]);

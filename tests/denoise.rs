@@ -218,6 +218,18 @@ fn block_matching_is_better_where_it_is_told_the_spectrum() {
     }
 }
 
+#[test]
+fn a_network_asked_of_every_turn_knows_better() {
+    let noisy = with_noise(&head(), 0.1, 12);
+    let left = |turned: bool| {
+        let method = denoisers::named("net", &Options { turned, ..Options::default() }).unwrap();
+        rms(&denoised(&*method, &Device::cpu(), &noisy, &Sigma::Flat(0.1)), &head())
+    };
+    let [once, turned] = [left(false), left(true)];
+    println!("noise left: {once:.4} once, {turned:.4} of eight turns");
+    assert!(turned < 0.99 * once, "{once} {turned}");
+}
+
 /// Slices that are alike but for their noise tell more together.
 #[test]
 fn non_local_means_looks_into_neighbouring_slices() {

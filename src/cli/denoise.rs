@@ -56,6 +56,9 @@ pub struct Flags {
     /// a file with the noise power spectrum, as rushlight measure nps writes it
     #[arg(long, value_name = "white|auto|FILE", default_value = "white")]
     spectrum: String,
+    /// For net, ask once instead of eight times, of the image turned and mirrored: 0.2 dB less, and eight times as fast
+    #[arg(long)]
+    once: bool,
     /// For nlm, slices on either side of one in which its like is looked for, too; 0 takes every slice by itself
     #[arg(long, value_name = "SLICES", default_value_t = 0)]
     depth: usize,
@@ -93,6 +96,9 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     if flags.weights.is_some() && flags.method != "net" {
         return Err(Error::Option("--weights are for --method net".into()));
     }
+    if flags.once && flags.method != "net" {
+        return Err(Error::Option("--once is for --method net".into()));
+    }
     if flags.spectrum != "white" && flags.method != "bm3d" {
         return Err(Error::Option(format!("--spectrum is for --method bm3d; {} does not ask for it", flags.method)));
     }
@@ -115,7 +121,7 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
         None if complex || noise == Model::Rician => Weights::Mr,
         None => Weights::Ct,
     };
-    let options = Options { noise, strength: flags.strength, weights, correlation: Correlation::white(), depth: flags.depth };
+    let options = Options { noise, strength: flags.strength, weights, correlation: Correlation::white(), depth: flags.depth, turned: !flags.once };
     // What cannot be is refused before anything is read.
     denoisers::named(&flags.method, &options)?;
     if complex && flags.depth > 0 {

@@ -28,7 +28,7 @@ use self::{
     pass::{Pass, View},
     tiles::{STRIDE, plan},
 };
-use super::{Denoiser, Noisy, Options, Sigma, stabilised::for_noise};
+use super::{Denoiser, Noisy, Options, Sigma, Turned, stabilised::for_noise};
 use crate::{
     device::{Array, Device, Element},
     error::{Error, Result},
@@ -112,5 +112,5 @@ impl Denoiser for Network {
 /// As asked for.
 pub fn denoiser(options: &Options) -> Box<dyn Denoiser> {
     let method = Network { parameters: options.weights.parameters(), strength: options.strength as f32 };
-    for_noise(method, options.noise)
+    if options.turned { for_noise(Turned(method), options.noise) } else { for_noise(method, options.noise) }
 }
