@@ -70,8 +70,8 @@ fn a_constant_stays_constant() {
     for (name, size) in denoisers::ALL.iter().flat_map(|name| [(name, 16), (name, 37)]) {
         let image = Array3::from_elem((2, size, size + 3), 0.7);
         let quiet = denoised(&*method(name, Model::Gaussian), &Device::cpu(), &image, &Sigma::Flat(0.1));
-        // What a network has learnt is not exact.
-        let most = if *name == "net" { 0.02 } else { 2e-5 };
+        // What a network has learnt is not exact, least of all at the rim; a third of σ at most.
+        let most = if *name == "net" { 0.033 } else { 2e-5 };
         assert!(
             quiet.iter().all(|value| (value - 0.7).abs() < most),
             "{name}, {size}: {:?}",

@@ -107,6 +107,9 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     }
     let noise = Model::named(&flags.noise)?;
     let poisson = matches!(noise, Model::Poisson { .. });
+    if poisson && flags.spectrum != "white" {
+        return Err(Error::Option("--spectrum is for gaussian and rician noise; counts are taken for independent".into()));
+    }
     if flags.gain.is_some() && !poisson {
         return Err(Error::Option("--gain is for --noise poisson".into()));
     }

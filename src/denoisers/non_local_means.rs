@@ -40,7 +40,7 @@ impl Denoiser for NonLocalMeans {
         let mut means = device.zeros(&[ny, nx], Element::F32)?;
         let mut variances = device.zeros(&[ny, nx], Element::F32)?;
         for z in 0..nz {
-            let near = z.saturating_sub(self.slices)..(z + self.slices + 1).min(nz);
+            let near = z.saturating_sub(self.slices)..z.saturating_add(self.slices).saturating_add(1).min(nz);
             let stack = noisy.take(device, near.clone())?;
             let sigma = noisy.sigma_of(device, z)?;
             let square = Multiply { count: (ny * nx) as u32, factor: 1.0 };

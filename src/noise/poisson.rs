@@ -22,7 +22,7 @@ const PARAMETERS: usize = 6;
 const BINS: usize = 24;
 const OF_BIN: usize = 12;
 /// A quarter of variances with 58 degrees of freedom lies below this part of the true one (χ²).
-const LOWER_QUARTER: f64 = 0.868;
+const LOWER_QUARTER: f64 = 0.869;
 /// Relative deviation of such a variance, Gaussian noise: √(2/58).
 const SPREAD: f64 = 0.186;
 /// Tukey's limit, in deviations.
@@ -129,7 +129,8 @@ fn fit(blocks: &[Block], known: [Option<f64>; 2]) -> Option<(Line, f64)> {
             (*block, tukey / expected.powi(2))
         });
         let (next, found) = least_squares(weighted, known)?;
-        let change = (next.slope - line.slope).abs() / next.slope.abs().max(f64::MIN_POSITIVE);
+        let change = ((next.slope - line.slope).abs() / next.slope.abs().max(f64::MIN_POSITIVE))
+            .max((next.offset - line.offset).abs() / typical);
         (line, error) = (next, found);
         if change < 1e-5 {
             break;

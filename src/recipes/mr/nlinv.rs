@@ -116,7 +116,7 @@ impl Model {
             values.iter_mut().enumerate().for_each(|(x, value)| *value *= kept[x % nx]);
         }
         let norm = measured.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
-        let scale = SCALE / norm.max(f64::MIN_POSITIVE);
+        let scale = if norm > 0.0 { SCALE / norm } else { 1.0 };
         measured.iter_mut().for_each(|value| *value = (f64::from(*value) * scale) as f32);
         let coils = samples.dim().0;
         Ok(Self {
