@@ -9,15 +9,14 @@ use rushlight::{
     io,
     quality::observer::Channels,
     recipes,
-    study::{gantry::Beam, Effort, Method, Protocol, Study, Subject, Sweep, subject},
+    study::{Effort, Method, Protocol, Study, Subject, Sweep, gantry::Beam, subject},
     units,
 };
 use serde_json::json;
 
 use super::{
-    Global,
+    Global, object,
     report::{Report, print_line},
-    object,
 };
 
 pub const EXAMPLES: &str = "Examples:
@@ -147,7 +146,8 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     let notes = [format!("{} cells computed, {} were there already", tally.computed, tally.found)];
     let outputs = files.iter().map(|path| path.display().to_string()).collect();
     let sentences: Vec<_> = findings.verdicts.iter().map(|verdict| &verdict.sentence).collect();
-    let facts = vec![("computed", json!(tally.computed)), ("found", json!(tally.found)), ("sentences", json!(sentences))];
+    let facts =
+        vec![("computed", json!(tally.computed)), ("found", json!(tally.found)), ("sentences", json!(sentences))];
     Report { verb: "bench", device: Some(&device), monitor: &monitor, notes: &notes, outputs, facts }
         .print(flags.json, global)
 }

@@ -92,12 +92,18 @@ fn stacked(values: &Array4<Complex32>) -> Array3<Complex32> {
 pub fn table(comparison: &Comparison) -> Vec<(&'static str, String)> {
     vec![
         ("RMSE", format!("{:.6e}", comparison.rmse)),
-        ("NRMSE", match comparison.nrmse.is_finite() {
-            true => format!("{:.6}", comparison.nrmse),
-            false => "none: the truth is 0 everywhere".into(),
-        }),
+        (
+            "NRMSE",
+            match comparison.nrmse.is_finite() {
+                true => format!("{:.6}", comparison.nrmse),
+                false => "none: the truth is 0 everywhere".into(),
+            },
+        ),
         ("PSNR", format!("{:.3} dB", comparison.psnr)),
-        ("SSIM", comparison.ssim.map_or("none: the part is smaller than its window".into(), |ssim| format!("{ssim:.5}"))),
+        (
+            "SSIM",
+            comparison.ssim.map_or("none: the part is smaller than its window".into(), |ssim| format!("{ssim:.5}")),
+        ),
         ("data range", format!("{:.6e}", comparison.data_range)),
     ]
 }

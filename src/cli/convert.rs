@@ -51,8 +51,8 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
         if flags.geometry.any() || recording.geometry.is_some() {
             recording.geometry = Some(recon::understand(&flags.geometry, &mut recording)?);
         }
-        let written =
-            monitor.step("write", 1, || io::write_recording(&flags.output.output, &recording, &flags.output.options()))?;
+        let written = monitor
+            .step("write", 1, || io::write_recording(&flags.output.output, &recording, &flags.output.options()))?;
         notes.extend(written.remark);
         written.paths.iter().map(|path| path.display().to_string()).collect()
     } else {
@@ -81,11 +81,17 @@ fn kspace(flags: &Flags, monitor: &Monitor, notes: &mut Vec<String>) -> Result<V
     let written = monitor.step("write", 1, || io::write_kspace(output, &scan, &options))?;
     notes.extend(written.remark);
     if !holds_all && (scan.noise.is_some() || scan.unit == LengthUnit::Millimetre) {
-        notes.push("noise scan and field of view are left out, for which the format has no place; .h5 (ISMRMRD) has".into());
+        notes.push(
+            "noise scan and field of view are left out, for which the format has no place; .h5 (ISMRMRD) has".into(),
+        );
     }
     Ok(written.paths.iter().map(|path| path.display().to_string()).collect())
 }
 
-fn print(flags: &Flags, (outputs, notes, monitor): (Vec<String>, Vec<String>, &Monitor), global: &Global) -> Result<()> {
+fn print(
+    flags: &Flags,
+    (outputs, notes, monitor): (Vec<String>, Vec<String>, &Monitor),
+    global: &Global,
+) -> Result<()> {
     Report { verb: "convert", device: None, monitor, notes: &notes, outputs, facts: vec![] }.print(flags.json, global)
 }

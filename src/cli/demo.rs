@@ -75,7 +75,9 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     let one = phantom.mu_per_value;
     let windows = [Some((one * 0.2, one * 0.4)), None, Some((one * 0.2, one * 0.4)), Some((0.0, one * 0.1))];
     monitor.step("write", names.len() as u64, || {
-        for ((image, path), window) in [&truth, &sinogram, &made.image, &difference].into_iter().zip(&names).zip(windows) {
+        for ((image, path), window) in
+            [&truth, &sinogram, &made.image, &difference].into_iter().zip(&names).zip(windows)
+        {
             io::write_image(path, image, &WriteOptions { force: flags.force, format: None, window })?;
         }
         Ok(())

@@ -1,28 +1,28 @@
 //! `rushlight denoise`: noise taken off an image, complex or real, in any format that holds one.
 
+mod counts;
+mod noise;
+mod series;
+
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use ndarray::{Array3, Array4, Axis};
+use ndarray::{Array3, Array4};
 use num_complex::Complex32;
 use rushlight::{
     Error, Result,
-    denoisers::{self, Model, Noisy, Options, Sigma, Weights, mp_pca},
+    denoisers::{self, Model, Noisy, Options, Weights, mp_pca},
     device::Device,
     error::check_finite,
     image::Part,
     io,
     monitor::Monitor,
-    noise::{self, Anscombe, Correlation},
+    noise::Correlation,
 };
 use serde_json::{Value, json};
 
-use super::{
-    Global, counts,
-    denoise_series::{self, SeriesFlags},
-    output::OutputFlags,
-    report::Report,
-};
+use self::{noise::Told, series::SeriesFlags};
+use super::{Global, output::OutputFlags, report::Report};
 
 pub const EXAMPLES: &str = "Examples:
   rushlight denoise slice.dcm --method bm3d -o quiet.dcm
@@ -41,17 +41,17 @@ takes a series of images (4-D), and finds the noise itself.";
 #[derive(Args, Debug)]
 pub struct Flags {
     /// The image
-    pub(super) input: PathBuf,
+    input: PathBuf,
     /// How
     #[arg(long, value_name = "METHOD", default_value = "bm3d", value_parser = methods())]
     method: String,
     /// Standard deviation of the noise, in the image's unit (of either part, where it is complex or Rician): a number, auto,
     /// varying, or a file with a map of it
     #[arg(long, value_name = "SIGMA", default_value = "auto", allow_hyphen_values = true)]
-    pub(super) sigma: String,
+    sigma: String,
     /// What the noise is: poisson is counts, each of the value --gain, and Gaussian noise of --sigma, which may be 0
     #[arg(long, value_name = "NOISE", default_value = "gaussian", value_parser = Model::ALL.to_vec())]
-    pub(super) noise: String,
+    noise: String,
     /// What neighbouring pixels share of the noise, for bm3d: nothing (white), what the quietest places of the image say (auto), or
     /// a file with the noise power spectrum, as rushlight measure nps writes it
     #[arg(long, value_name = "white|auto|FILE", default_value = "white")]
@@ -70,14 +70,14 @@ pub struct Flags {
     weights: Option<String>,
     /// How much is taken off: a factor on the method's own choice
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, allow_hyphen_values = true)]
-    pub(super) strength: f64,
+    strength: f64,
     #[command(flatten)]
-    pub(super) series: SeriesFlags,
+    series: SeriesFlags,
     #[command(flatten)]
-    pub(super) output: OutputFlags,
+    output: OutputFlags,
     /// Print what was done as one line of JSON
     #[arg(long)]
-    pub(super) json: bool,
+    json: bool,
 }
 
 /// Those that take an image, and the one that takes a series.
@@ -108,14 +108,16 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     let noise = Model::named(&flags.noise)?;
     let poisson = matches!(noise, Model::Poisson { .. });
     if poisson && flags.spectrum != "white" {
-        return Err(Error::Option("--spectrum is for gaussian and rician noise; counts are taken for independent".into()));
+        return Err(Error::Option(
+            "--spectrum is for gaussian and rician noise; counts are taken for independent".into(),
+        ));
     }
     if flags.gain.is_some() && !poisson {
         return Err(Error::Option("--gain is for --noise poisson".into()));
     }
     refuse_scans(&flags.input)?;
     if flags.method == mp_pca::NAME {
-        return denoise_series::run(&flags, global);
+        return series::run(&flags, global);
     }
     flags.series.check_unused()?;
     let complex = io::is_complex(&flags.input)?;
@@ -124,11 +126,13 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
         None if complex || noise == Model::Rician => Weights::Mr,
         None => Weights::Ct,
     };
-    let options = Options { noise, strength: flags.strength, weights, correlation: Correlation::white(), depth: flags.depth, turned: !flags.once };
+    let (correlation, depth, turned) = (Correlation::white(), flags.depth, !flags.once);
+    let options = Options { noise, strength: flags.strength, weights, correlation, depth, turned };
     // What cannot be is refused before anything is read.
     denoisers::named(&flags.method, &options)?;
     if complex && flags.depth > 0 {
-        return Err(Error::file(&flags.input, "is complex, and --depth is for real images; leave it out, or give the magnitude"));
+        let what = "is complex, and --depth is for real images; leave it out, or give the magnitude";
+        return Err(Error::file(&flags.input, what));
     }
     if complex && poisson {
         return Err(Error::file(&flags.input, "is complex, and counts are not; leave --noise poisson out"));
@@ -159,7 +163,7 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
         .print(flags.json, global)
 }
 
-pub(super) fn said(provenance: &str, method: &str) -> String {
+fn said(provenance: &str, method: &str) -> String {
     format!("{provenance}; denoised by Rushlight {} {method}", env!("CARGO_PKG_VERSION"))
 }
 
@@ -187,8 +191,8 @@ impl Task<'_> {
         check_finite("the image", noisy.values.shape(), &noisy.values.iter().copied().collect::<Vec<_>>())?;
         let monitor = self.monitor;
         let found = monitor.step("noise", 1, || {
-            self.options.correlation = self.correlation(&noisy, notes)?;
-            self.noise(&noisy, notes)
+            let told = Told { flags: self.flags, device: self.device, noisy: &noisy };
+            told.noise(&mut self.options, notes)
         })?;
         let Some((sigma, typical)) = found else {
             notes.push("no noise was found: the image is left as it is".into());
@@ -212,109 +216,6 @@ impl Task<'_> {
             facts.push(("gain", json!(gain)));
         }
         facts
-    }
-
-    /// σ and one number for it, none where there is no noise; of counts, their value too.
-    fn noise(&mut self, noisy: &Slices, notes: &mut Vec<String>) -> Result<Option<(Sigma, f64)>> {
-        if let Model::Poisson { .. } = self.options.noise {
-            let gain = self.flags.gain.as_deref().unwrap_or("auto");
-            let Anscombe { gain, sigma } = counts::fit(&noisy.values.view(), gain, &self.flags.sigma, notes)?;
-            self.options.noise = Model::Poisson { gain };
-            return Ok(Some((Sigma::Flat(sigma as f32), sigma)));
-        }
-        self.sigma(noisy, notes)
-    }
-
-    /// What neighbouring pixels share of the noise.
-    fn correlation(&self, noisy: &Slices, notes: &mut Vec<String>) -> Result<Correlation> {
-        match self.flags.spectrum.as_str() {
-            "white" => Ok(Correlation::white()),
-            "auto" => {
-                let Some(found) = Correlation::of_image(&noisy.values.view()) else {
-                    if noise::level(&noisy.values.view()) == 0.0 {
-                        return Ok(Correlation::white());
-                    }
-                    return Err(Error::file(
-                        &self.flags.input,
-                        "has too few places of 32 × 32 pixels that tell of its noise; give --spectrum a file with its power spectrum",
-                    ));
-                };
-                let [right, below] = [[0, 1], [1, 0]].map(|displacement| found.at(displacement));
-                notes.push(format!("noise correlated by {right:.2} with the next column, {below:.2} with the next line"));
-                Ok(found)
-            }
-            path => {
-                let spectrum = io::read_image(path)?.values;
-                if spectrum.dim().0 != 1 {
-                    return Err(Error::file(path, "holds several slices, and a noise power spectrum is one of [y, x]"));
-                }
-                Correlation::of_spectrum(spectrum.index_axis(Axis(0), 0)).map_err(|error| Error::file(path, error.to_string()))
-            }
-        }
-    }
-
-    /// What was asked for, and one number for it; none where there is no noise.
-    fn sigma(&self, noisy: &Slices, notes: &mut Vec<String>) -> Result<Option<(Sigma, f64)>> {
-        let view = noisy.values.view();
-        let rician = self.options.noise == Model::Rician;
-        let seen = self.options.correlation.in_details().max(1e-3);
-        match self.flags.sigma.as_str() {
-            "auto" => {
-                let sigma = if rician { noise::rician_level(&view) } else { noise::level(&view) } / seen;
-                if sigma <= 0.0 {
-                    return Ok(None);
-                }
-                notes.push(format!("noise σ {sigma:.4e}, from the finest details of the image"));
-                Ok(Some((Sigma::Flat(sigma as f32), sigma)))
-            }
-            "varying" => {
-                let map = noise::map(&view).mapv(|sigma| sigma / seen as f32);
-                self.map(map, noisy, notes)
-            }
-            text => match text.parse::<f64>() {
-                Ok(sigma) if sigma > 0.0 && (sigma as f32).is_finite() && sigma as f32 > 0.0 => {
-                    Ok(Some((Sigma::Flat(sigma as f32), sigma)))
-                }
-                Ok(_) => Err(Error::Option(format!("--sigma {text}: noise has a standard deviation above 0, or auto"))),
-                Err(_) if !Path::new(text).exists() => Err(Error::Option(format!(
-                    "--sigma {text} is neither a number, auto, varying nor a file with a map of the noise"
-                ))),
-                Err(_) => self.map(io::read_image(text)?.values, noisy, notes),
-            },
-        }
-    }
-
-    fn map(&self, map: Array3<f32>, noisy: &Slices, notes: &mut Vec<String>) -> Result<Option<(Sigma, f64)>> {
-        let (nz, ny, nx) = noisy.values.dim();
-        let slices = nz / noisy.parts;
-        let shape = map.dim();
-        // A map of a complex image holds for either part.
-        let map = match shape {
-            _ if shape == (nz, ny, nx) => map,
-            _ if shape == (slices, ny, nx) => {
-                Array3::from_shape_fn((nz, ny, nx), |(z, y, x)| map[[z / noisy.parts, y, x]])
-            }
-            _ => {
-                return Err(Error::Option(format!(
-                    "the map of the noise has shape {shape:?}, the image {:?} (z, y, x): they must be alike",
-                    (slices, ny, nx)
-                )));
-            }
-        };
-        let values: Vec<f32> = map.iter().copied().collect();
-        check_finite("the map of the noise", map.shape(), &values)?;
-        let (least, most) = values.iter().fold((f32::MAX, 0.0_f32), |(a, b), v| (a.min(*v), b.max(*v)));
-        if most == 0.0 && least == 0.0 {
-            return Ok(None);
-        }
-        if least < 0.0 {
-            return Err(Error::Option(format!("the map of the noise has negative values, down to {least}")));
-        }
-        let mean = values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / values.len() as f64;
-        // Where the map is 0, hardly anything is taken off.
-        let values: Vec<f32> = values.into_iter().map(|value| value.max(1e-6 * most)).collect();
-        notes.push(format!("noise σ from {least:.3e} to {most:.3e}"));
-        Ok(Some((Sigma::Map(self.device.upload(&[nz * ny, nx], values)?), mean.sqrt())))
     }
 }
 

@@ -43,7 +43,10 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     print_line(&format!("cpu  {}: {}, {} threads", cpu.name(), Simd::detected(), cpu.threads()))?;
     for adapter in &adapters {
         let kind = if adapter.software { "software" } else { "hardware" };
-        print_line(&format!("{:<3}  {}: {kind}, {}, driver {}", adapter.index, adapter.name, adapter.backend, adapter.driver))?;
+        print_line(&format!(
+            "{:<3}  {}: {kind}, {}, driver {}",
+            adapter.index, adapter.name, adapter.backend, adapter.driver
+        ))?;
         let memory = adapter.memory.map_or("not told by the driver".into(), size);
         print_line(&format!(
             "     memory {memory}, binding limit {}, buffer limit {}",

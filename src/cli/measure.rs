@@ -256,7 +256,8 @@ fn numbers<const N: usize>(text: &str, expected: &'static str) -> Result<([f64; 
 }
 
 fn place(text: &str) -> Result<Place> {
-    let (at, millimetres) = numbers(text, "a place X,Y in pixels, such as 63.5,63.5, or in lengths, such as 10mm,-5mm")?;
+    let (at, millimetres) =
+        numbers(text, "a place X,Y in pixels, such as 63.5,63.5, or in lengths, such as 10mm,-5mm")?;
     Ok(Place { at, millimetres })
 }
 

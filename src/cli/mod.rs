@@ -1,8 +1,6 @@
 //! The command line: verbs first, each in its own file. Results go to standard output, what is said on the way to
 //! standard error; exit code 0, 1 for what the world did wrong, 2 for wrong usage, 130 when interrupted.
 
-mod counts;
-mod denoise_series;
 mod geometry;
 mod grid;
 mod hardening;

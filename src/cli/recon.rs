@@ -163,7 +163,10 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     flags.iterative.check(flags.output.options().force)?;
     if flags.mr.concern(&flags.input)? {
         if let Some(flag) = flags.only_ct() {
-            return Err(Error::Option(format!("{flag} is for CT, and {} holds complex numbers, an MR scan; leave it out", flags.input.display())));
+            return Err(Error::Option(format!(
+                "{flag} is for CT, and {} holds complex numbers, an MR scan; leave it out",
+                flags.input.display()
+            )));
         }
         let Flags { input, method, mr, iterative, output, json, .. } = &flags;
         let method = method.as_deref().unwrap_or("sense");
@@ -267,7 +270,8 @@ fn read(flags: &Flags, monitor: &Monitor, notes: &mut Vec<String>) -> Result<Sca
         Reading::Counts => {
             let [flat, dark] = [flat, dark].map(|frames| frames.map(|frames| selection.of(frames, false)));
             let counts = Counts { data: projections, flat, dark };
-            let (line_integrals, prepared) = monitor.step("correct", 1, || counts.prepare(&flags.counts.preparation()))?;
+            let (line_integrals, prepared) =
+                monitor.step("correct", 1, || counts.prepare(&flags.counts.preparation()))?;
             notes.extend(prepared.to_string().lines().map(str::to_string));
             line_integrals
         }
@@ -333,7 +337,12 @@ impl CountsFlags {
     }
 
     /// Ring suppression for line integrals, where it is asked for.
-    fn suppress(&self, mut projections: Array3<f32>, monitor: &Monitor, notes: &mut Vec<String>) -> Result<Array3<f32>> {
+    fn suppress(
+        &self,
+        mut projections: Array3<f32>,
+        monitor: &Monitor,
+        notes: &mut Vec<String>,
+    ) -> Result<Array3<f32>> {
         if self.stripes == Some(StripeMethod::Sorting) {
             let suppressed = monitor.step("correct", 1, || stripes::suppress(&mut projections, &Default::default()))?;
             notes.push(format!("stripes: {:.2e} (rms of the line integrals) taken out", suppressed.strength));

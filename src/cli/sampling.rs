@@ -81,7 +81,9 @@ pub fn matrix(text: &str) -> Result<[usize; 3]> {
     match extents.as_deref() {
         Some(&[x, y]) if x > 0 && y > 0 => Ok([1, y, x]),
         Some(&[x, y, z]) if x > 0 && y > 0 && z > 0 => Ok([z, y, x]),
-        _ => Err(Error::Quantity { text: text.into(), expected: "a matrix in the order x,y or x,y,z, such as 256,192" }),
+        _ => {
+            Err(Error::Quantity { text: text.into(), expected: "a matrix in the order x,y or x,y,z, such as 256,192" })
+        }
     }
 }
 
@@ -177,7 +179,8 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     let mut notes = vec![text];
     notes.extend(written.remark);
     let outputs = written.paths.iter().map(|path| path.display().to_string()).collect();
-    Report { verb: "sampling", device: None, monitor: &monitor, notes: &notes, outputs, facts }.print(flags.json, global)
+    Report { verb: "sampling", device: None, monitor: &monitor, notes: &notes, outputs, facts }
+        .print(flags.json, global)
 }
 
 /// 1 where a point is sampled, `[z, y, x]`.
@@ -189,7 +192,11 @@ fn points(mask: &Mask) -> Array3<f32> {
 /// The plane to look at: (y, x), in three dimensions (z, y).
 fn plane(mask: &Mask) -> Array3<f32> {
     let points = points(mask);
-    if mask.shape[0] == 1 { points } else { points.slice(s![.., .., mask.shape[2] / 2..=mask.shape[2] / 2]).permuted_axes([2, 0, 1]).to_owned() }
+    if mask.shape[0] == 1 {
+        points
+    } else {
+        points.slice(s![.., .., mask.shape[2] / 2..=mask.shape[2] / 2]).permuted_axes([2, 0, 1]).to_owned()
+    }
 }
 
 /// `[1, sample, 2 or 3]`: x, y, z.

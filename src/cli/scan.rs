@@ -20,11 +20,11 @@ use serde_json::{Value, json};
 use super::{
     Global,
     geometry::GeometryFlags,
+    mr_scan::{Measured, MrFlags},
+    object::ImageFlags,
     output::OutputFlags,
     phantom::{PhantomFlags, known},
     recon::understand,
-    mr_scan::{Measured, MrFlags},
-    object::ImageFlags,
     report::Report,
     scanner::ScannerFlags,
 };
@@ -153,10 +153,12 @@ impl Run<'_> {
     fn phantom(&mut self) -> Result<Scan> {
         let flags = self.flags;
         let phantom = PhantomFlags { name: flags.object.clone(), scale: flags.scale }.open()?;
-        for (flag, given) in flags.image.given().into_iter().chain([
-            ("--preset", flags.preset.is_some()),
-            ("--insert-dose", flags.insert_dose.is_some()),
-        ]) {
+        for (flag, given) in flags
+            .image
+            .given()
+            .into_iter()
+            .chain([("--preset", flags.preset.is_some()), ("--insert-dose", flags.insert_dose.is_some())])
+        {
             if given {
                 return Err(Error::Option(format!(
                     "{flag} is not for phantoms; draw it first: rushlight phantom {} -o image.npy",
@@ -190,7 +192,10 @@ impl Run<'_> {
             ("--views, --cells or --detector-rows", counts.views.or(counts.cells).or(counts.detector_rows).is_some()),
             ("a flag of the geometry", flags.geometry.any()),
             ("a flag of beam or detector", flags.scanner.any_but_seed()),
-        ].into_iter().find(|(_, given)| *given).map(|(flag, _)| flag));
+        ]
+        .into_iter()
+        .find(|(_, given)| *given)
+        .map(|(flag, _)| flag));
         if let Some(flag) = strange {
             return Err(Error::Option(format!("{flag} is not for MR scans of phantoms (--mr)")));
         }
@@ -204,7 +209,8 @@ impl Run<'_> {
         self.outputs.extend(written.paths.iter().map(|path| path.display().to_string()));
         let facts = vec![("shape", json!(scan.samples.shape())), ("matrix", json!(scan.matrix()))];
         let Run { monitor, notes, outputs, .. } = self;
-        Report { verb: "scan", device: None, monitor: &monitor, notes: &notes, outputs, facts }.print(flags.json, self.global)
+        Report { verb: "scan", device: None, monitor: &monitor, notes: &notes, outputs, facts }
+            .print(flags.json, self.global)
     }
 
     fn image(&mut self) -> Result<Scan> {

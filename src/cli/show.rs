@@ -11,9 +11,9 @@ use rushlight::{
 use serde_json::{Map, json};
 
 use super::{
-    Global, kspace,
+    Global,
     geometry::{self, GeometryFlags},
-    recon,
+    kspace, recon,
     report::{print_line, print_table},
     sketch::sketch,
 };
@@ -72,7 +72,9 @@ fn understand(flags: &Flags) -> Result<Lines> {
     let mut recording = io::read_recording(&flags.file)?;
     let mut lines = values(recording.data.iter().copied());
     lines.insert(0, ("shape", format!("{:?} (view, row, column, if this is a scan)", recording.data.shape())));
-    let frames = |name, frames: &Option<ndarray::Array3<f32>>| frames.as_ref().map(|frames| (name, format!("{:?}", frames.shape())));
+    let frames = |name, frames: &Option<ndarray::Array3<f32>>| {
+        frames.as_ref().map(|frames| (name, format!("{:?}", frames.shape())))
+    };
     lines.extend(frames("flat field", &recording.flat));
     lines.extend(frames("dark field", &recording.dark));
     lines.push((
@@ -83,7 +85,10 @@ fn understand(flags: &Flags) -> Result<Lines> {
         },
     ));
     if recording.geometry.is_none() && recording.angles.is_none() && !flags.geometry.any() {
-        lines.push(("geometry", "not in the file; give flags such as --geometry parallel --angles 0..180deg --cell 1mm".into()));
+        lines.push((
+            "geometry",
+            "not in the file; give flags such as --geometry parallel --angles 0..180deg --cell 1mm".into(),
+        ));
         return Ok(lines);
     }
     lines.extend(sketch(&recon::understand(&flags.geometry, &mut recording)?)?);
@@ -113,7 +118,8 @@ fn complex(complex: &ComplexImage) -> Result<Lines> {
     lines.truncate(4);
     lines[0].1 = format!("{:?} (frame, z, y, x), complex", [frames, z, y, x]);
     let all = magnitudes.iter().flat_map(|frame| frame.values.iter().copied());
-    lines.extend(values(all).into_iter().map(|(name, text)| (if name == "values" { "magnitudes" } else { name }, text)));
+    lines
+        .extend(values(all).into_iter().map(|(name, text)| (if name == "values" { "magnitudes" } else { name }, text)));
     Ok(lines)
 }
 

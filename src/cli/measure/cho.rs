@@ -72,7 +72,9 @@ pub fn run(flags: &Flags, monitor: &Monitor) -> Result<Figures> {
     let absent = flags.common.read(&flags.absent, None, monitor)?;
     let radius = match (flags.radius, flags.channels.as_str()) {
         (Some(radius), _) => present.extent(radius)?,
-        (None, "lg") => return Err(Error::Option("the channels lg are as wide as the signal: give its --radius".into())),
+        (None, "lg") => {
+            return Err(Error::Option("the channels lg are as wide as the signal: give its --radius".into()));
+        }
         (None, _) => f64::NAN,
     };
     let channels = Channels::named(&flags.channels, radius)?;
@@ -133,6 +135,7 @@ fn figures(found: &Detectability, flags: &Flags, stack: &Stack) -> Figures {
     ];
     facts.extend(stack.facts().into_iter().filter(|(name, _)| *name != "images"));
     let few = found.images[0] + found.images[1] < 10 * found.channels;
-    let notes = few.then(|| format!("few images for {} channels: the observer is worse than it could be", found.channels));
+    let notes =
+        few.then(|| format!("few images for {} channels: the observer is worse than it could be", found.channels));
     Figures { verb: "measure cho", lines, facts, notes: notes.into_iter().collect() }
 }

@@ -91,6 +91,7 @@ fn figures(ttf: &Ttf, stack: &Stack) -> Figures {
     ];
     facts.extend(stack.facts());
     let noisy = ttf.total_cnr < 15.0;
-    let notes = noisy.then(|| format!("total CNR {:.1} is below 15 (AAPM TG-233): average more repeats", ttf.total_cnr));
+    let notes =
+        noisy.then(|| format!("total CNR {:.1} is below 15 (AAPM TG-233): average more repeats", ttf.total_cnr));
     Figures { verb: "measure ttf", lines, facts, notes: notes.into_iter().collect() }
 }

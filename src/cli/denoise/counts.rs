@@ -17,8 +17,8 @@ pub fn fit(image: &ArrayView3<f32>, gain: &str, sigma: &str, notes: &mut Vec<Str
         [gain, sigma] => {
             let found = noise::poisson(image, gain, sigma).ok_or_else(|| {
                 Error::Option(match gain {
-                    None => "no Poisson noise was found: its variance would rise with the signal, in a straight line; say what \
-                             one count is worth (--gain), or leave --noise poisson out"
+                    None => "no Poisson noise was found: the variance of at least 48 blocks of 8 × 8 pixels that vary would rise with \
+                             their mean, in a straight line; say what one count is worth (--gain), or leave --noise poisson out"
                         .into(),
                     Some(_) => "the image tells nothing of its noise: too few pixels that vary; give --sigma, 0 where there is \
                                 Poisson noise alone"

@@ -1,6 +1,6 @@
 //! `denoise --method mp-pca`: noise taken off a series of images, which tells itself how much there is.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ndarray::{Array3, Array4};
@@ -13,7 +13,8 @@ use rushlight::{
 };
 use serde_json::{Value, json};
 
-use super::{Global, denoise, report::Report};
+use super::{Flags, said};
+use crate::cli::{Global, report::Report};
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Series (mp-pca)")]
@@ -42,6 +43,12 @@ fn refuse(mut flags: impl Iterator<Item = (&'static str, bool)>, what: &str) -> 
     flags.find(|(_, given)| *given).map_or(Ok(()), |(flag, _)| Err(Error::Option(format!("{flag} is {what}"))))
 }
 
+/// One file by two ways of writing its name.
+fn same_place(a: &Path, b: &Path) -> bool {
+    let folder = |path: &Path| path.parent().map(|folder| folder.join(".").canonicalize().ok());
+    a.file_name() == b.file_name() && folder(a) == folder(b)
+}
+
 /// Three whole numbers.
 fn patch(text: &str) -> Result<[usize; 3]> {
     let extents: Option<Vec<usize>> = text.split(',').map(|part| part.trim().parse().ok()).collect();
@@ -51,7 +58,7 @@ fn patch(text: &str) -> Result<[usize; 3]> {
     }
 }
 
-pub fn run(flags: &denoise::Flags, global: &Global) -> Result<()> {
+pub fn run(flags: &Flags, global: &Global) -> Result<()> {
     let (series, output) = (&flags.series, &flags.output);
     let given = [
         ("--sigma", flags.sigma != "auto"),
@@ -62,7 +69,7 @@ pub fn run(flags: &denoise::Flags, global: &Global) -> Result<()> {
     if let Some(map) = &series.noise_map {
         io::image_format(map, None)?;
         io::check_output(map, output.options().force)?;
-        if *map == output.output {
+        if same_place(map, &output.output) {
             return Err(Error::file(map, "is both the output and the --noise-map; give two names"));
         }
     }
@@ -87,7 +94,7 @@ pub fn run(flags: &denoise::Flags, global: &Global) -> Result<()> {
         (facts, part) = (facts_of(&found), Part::Real);
         (image.values, sigma) = (found.values.mapv(Into::into), found.sigma);
     }
-    image.provenance = denoise::said(&image.provenance, NAME);
+    image.provenance = said(&image.provenance, NAME);
     let mut notes = vec![format!("noise σ {:.4e} (median), from the series' own components", median(&sigma))];
     let mut outputs = output.write_complex(&image, part, &monitor, &mut notes)?;
     if let Some(path) = &series.noise_map {
