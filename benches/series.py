@@ -18,7 +18,8 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import numpy as np
 from dipy.denoise.localpca import mppca
 
-FOLDER = Path(tempfile.mkdtemp())
+ROOM = tempfile.TemporaryDirectory()
+FOLDER = Path(ROOM.name)
 
 
 def series(frames=45, shape=(12, 48, 48)):
@@ -38,12 +39,13 @@ def series(frames=45, shape=(12, 48, 48)):
 def ours(noisy, step):
     source, target, sigma = FOLDER / "noisy.npy", FOLDER / "quiet.npy", FOLDER / "sigma.npy"
     np.save(source, noisy)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    used = lambda: sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+    before = used()
     done = subprocess.run([args.rushlight, "denoise", source, "--method", "mp-pca", "--step", str(step), "-o", target, "--noise-map",
                            sigma, "--force", "--json", "--threads", "1"], capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(done.stderr.strip())
-    seconds = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+    seconds = used() - before
     return np.load(target), np.median(np.load(sigma)), seconds
 
 

@@ -70,8 +70,8 @@ fn a_constant_stays_constant() {
     for (name, size) in denoisers::ALL.iter().flat_map(|name| [(name, 16), (name, 37)]) {
         let image = Array3::from_elem((2, size, size + 3), 0.7);
         let quiet = denoised(&*method(name, Model::Gaussian), &Device::cpu(), &image, &Sigma::Flat(0.1));
-        // What a network has learnt is not exact, least of all at the rim; a third of σ at most.
-        let most = if *name == "net" { 0.033 } else { 2e-5 };
+        // What a network has learnt is not exact.
+        let most = if *name == "net" { 0.02 } else { 2e-5 };
         assert!(
             quiet.iter().all(|value| (value - 0.7).abs() < most),
             "{name}, {size}: {:?}",
@@ -382,7 +382,8 @@ fn the_gain_of_counts_is_found() {
                 // One known, the other found.
                 let found = noise::poisson(&noisy.view(), Some(gain), None).unwrap();
                 assert!(
-                    found.gain == gain && (found.sigma - sigma).abs() <= 0.1 * sigma + 0.2 * gain,
+                    found.gain == gain
+                        && (found.sigma - sigma).abs() <= if sigma > 0.0 { 0.1 * sigma } else { 0.2 * gain },
                     "{what}: {found:?}"
                 );
                 let found = noise::poisson(&noisy.view(), None, Some(sigma)).unwrap();

@@ -131,9 +131,23 @@ fn complex_series_may_have_any_phase() {
     let left = (square / truth.len() as f64 / 2.0).sqrt() / 0.1;
     let theory = (2.0 / 24.0 + 3.0 / 125.0_f64).sqrt();
     assert!(left < 1.05 * theory && left > 0.8 * theory, "{left}, not {theory}");
-    // Real numbers in complex clothes keep to what real ones give, but for what is imaginary.
     let clean = denoised(MpPca::default(), &truth);
     assert!(clean.values.iter().zip(&truth).all(|(a, b)| (a - b).norm() < 1e-5));
+}
+
+/// Real numbers as complex ones: the same components and values; σ is that of either part, of which one is 0.
+#[test]
+fn real_series_are_the_same_as_complex_ones() {
+    let noisy = with_noise(&low_rank(24, SHAPE, 2), 0.1, 4);
+    let [real, complex] = [denoised(MpPca::default(), &noisy), {
+        let found = denoised(MpPca::default(), &noisy.mapv(|value| Complex32::new(value, 0.0)));
+        assert!(found.values.iter().all(|value| value.im.abs() < 1e-6));
+        Denoised { values: found.values.mapv(|value| value.re), sigma: found.sigma, components: found.components }
+    }];
+    assert!(rms(&real.values, &complex.values) < 1e-5, "{}", rms(&real.values, &complex.values));
+    assert_eq!(real.components, complex.components);
+    let ratio = mean(&real.sigma) / mean(&complex.sigma);
+    assert!((ratio - 2.0_f64.sqrt()).abs() < 1e-3, "{ratio}");
 }
 
 /// More frames than pixels: the smaller Gram matrix is the pixels'. Without a patch given, it grows.
@@ -170,7 +184,9 @@ fn what_cannot_be_is_refused() {
     assert!(said(plain, &series.slice(s![..1, .., .., ..]).to_owned()).contains("there are 1"));
     assert!(said(MpPca { step: 0, ..plain }, &series).contains("1 or more"));
     assert!(said(MpPca { patch: Some([1, 0, 3]), ..plain }, &series).contains("1 or more"));
-    assert!(said(MpPca { patch: Some([1; 3]), ..plain }, &series).contains("too few"));
+    for patch in [[1; 3], [1, 1, 2], [1, 2, 3]] {
+        assert!(said(MpPca { patch: Some(patch), ..plain }, &series).contains("too few"));
+    }
     assert!(said(MpPca { patch: Some([2; 3]), step: 3 }, &series).contains("leaves out"));
     let mut broken = series.clone();
     broken[[2, 1, 3, 4]] = f32::NAN;

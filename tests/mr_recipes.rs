@@ -258,6 +258,21 @@ fn cpu_and_gpu_agree() {
     }
 }
 
+/// Coils that do not fit one binding, and x that is cut within a coil.
+#[test]
+fn nlinv_works_in_slabs() {
+    let case = poisson(N);
+    let iteration = Iteration { count: Some(5), ..Iteration::default() };
+    let options = MrOptions { iteration, ..options(None, Strength::Auto) };
+    let whole = made("nlinv", &case.scan, &options, &Device::cpu()).image;
+    // Two and a half images of two parts.
+    for (name, device) in devices::every(5 * 4 * (N * N) as u64) {
+        let found = made("nlinv", &case.scan, &options, &device).image;
+        println!("{name}: {:.1e} apart", apart(&found, &whole));
+        assert!(apart(&found, &whole) < 1e-3, "{name}: {}", apart(&found, &whole));
+    }
+}
+
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
     for case in [poisson(N), radial(N)] {

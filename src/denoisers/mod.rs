@@ -96,7 +96,7 @@ impl Default for Options {
             weights: Weights::Ct,
             correlation: Correlation::white(),
             depth: 0,
-            turned: false,
+            turned: true,
         }
     }
 }

@@ -36,7 +36,9 @@ pub(super) const FORMAT: Format = Format {
     name: "cfl",
     extensions: &["cfl", "hdr"],
     about: "BART's pair .cfl and .hdr: complex numbers, without voxel size or unit",
-    recognise: |head, path| head.starts_with(MARK) || (ends_in_cfl(path) && starts_with_mark(&path.with_extension("hdr"))),
+    recognise: |head, path| {
+        head.starts_with(MARK) || (ends_in_cfl(path) && starts_with_mark(&path.with_extension("hdr")))
+    },
     folders: false,
     read,
     read_image: None,

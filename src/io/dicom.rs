@@ -13,10 +13,10 @@ use dicom_pixeldata::PixelDecoder;
 use ndarray::{Array3, s};
 
 use super::{
-    mr::Mr,
     Format,
     description::understand,
     dicom_write,
+    mr::Mr,
     numbers::Values,
     place::{Place, unfolded_limit},
 };
@@ -62,11 +62,14 @@ impl Slice {
     fn read(place: &Place) -> Result<Self> {
         place.no_inner("DICOM")?;
         let object = open(place)?;
-        let extent = |tag| number(&object, tag).filter(|extent| (1.0..=65535.0).contains(extent)).unwrap_or(0.0) as usize;
+        let extent =
+            |tag| number(&object, tag).filter(|extent| (1.0..=65535.0).contains(extent)).unwrap_or(0.0) as usize;
         let [rows, columns] = [tags::ROWS, tags::COLUMNS].map(extent);
         let values = pixels(place, &object, rows, columns)?;
         let orientation = match numbers::<6>(&object, tags::IMAGE_ORIENTATION_PATIENT) {
-            Some([a, b, c, d, e, f]) if (norm([a, b, c]) - 1.0).abs() < 0.01 && (norm([d, e, f]) - 1.0).abs() < 0.01 => {
+            Some([a, b, c, d, e, f])
+                if (norm([a, b, c]) - 1.0).abs() < 0.01 && (norm([d, e, f]) - 1.0).abs() < 0.01 =>
+            {
                 [[a, b, c], [d, e, f]]
             }
             _ => [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]],
@@ -188,7 +191,8 @@ fn pixels(place: &Place, object: &DefaultDicomObject, rows: usize, columns: usiz
         )));
     }
     let decoded = object.decode_pixel_data().map_err(|_| {
-        let syntax: String = object.meta().transfer_syntax().chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
+        let syntax: String =
+            object.meta().transfer_syntax().chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
         place.error(format!("its pixels cannot be decoded (transfer syntax {syntax}); store it uncompressed"))
     })?;
     let values = decoded.to_vec::<f32>().map_err(|_| place.error("its pixels cannot be turned into values"))?;
@@ -236,7 +240,8 @@ fn grid(place: &Place, slices: &[Slice]) -> Result<Grid> {
         step = scaled(add(to, -1.0, from), 1.0 / (slices.len() - 1) as f64);
         let mean = (last.height() - first.height()) / (slices.len() - 1) as f64;
         let gaps: Vec<_> = slices.windows(2).map(|pair| pair[1].height() - pair[0].height()).collect();
-        let [least, greatest] = gaps.iter().fold([f64::MAX, 0.0], |[low, high], gap| [low.min(*gap), f64::max(high, *gap)]);
+        let [least, greatest] =
+            gaps.iter().fold([f64::MAX, 0.0], |[low, high], gap| [low.min(*gap), f64::max(high, *gap)]);
         if least <= 0.0 || greatest - least > 0.02 * mean {
             return Err(place.error(format!(
                 "slices are {least:.3} to {greatest:.3} mm apart; one may be missing, or there twice"

@@ -10,19 +10,19 @@ use std::{
 };
 
 use hdf5_pure::{
-    AttrValue, CompoundTypeBuilder, DType, Dataset, Datatype, DatatypeByteOrder, File, FileBuilder, Group, VlenStringReadOptions,
+    AttrValue, CompoundTypeBuilder, DType, Dataset, Datatype, DatatypeByteOrder, File, FileBuilder, Group,
+    VlenStringReadOptions,
 };
 use ndarray::Axis;
 use num_complex::Complex32;
 
 use super::{
-    fastmri,
+    Content, Format, Recording, WriteOptions, bare_image, bare_recording,
+    description::{quantity_name, quantity_of, unit_of},
+    dxchange, fastmri,
     global_heap::Heap,
     ismrmrd, ismrmrd_write,
     mr::{Mr, bare_complex_image, four_dimensional, part_of},
-    Content, Format, Recording, WriteOptions, bare_image, bare_recording,
-    description::{quantity_name, quantity_of, unit_of},
-    dxchange,
     numbers::{Values, count, shaped},
     output::Staging,
     place::{Place, listed, unfolded_limit},
@@ -165,7 +165,8 @@ impl<'a> Store<'a> {
     pub(super) fn text(&self, path: &str) -> Option<String> {
         let data = self.dataset(path)?;
         let length = self.place.length().ok()?;
-        let limit = VlenStringReadOptions::new().with_max_elements(1).with_max_payload_bytes(usize::try_from(length).ok()?);
+        let limit =
+            VlenStringReadOptions::new().with_max_elements(1).with_max_payload_bytes(usize::try_from(length).ok()?);
         match data.dtype().ok()? {
             DType::VariableLengthString => data.read_vlen_strings(limit).ok()?.into_iter().next(),
             _ if data.element_size().ok()? <= length => data.read_string().ok()?.into_iter().next(),
@@ -248,7 +249,12 @@ impl Pair {
         };
         let (size, width) = (*size as usize, width as usize);
         let at = [usize::try_from(real.byte_offset).ok()?, usize::try_from(imaginary.byte_offset).ok()?];
-        at.iter().all(|at| at.checked_add(width).is_some_and(|end| end <= size)).then_some(Self { size, at, width, big })
+        at.iter().all(|at| at.checked_add(width).is_some_and(|end| end <= size)).then_some(Self {
+            size,
+            at,
+            width,
+            big,
+        })
     }
 
     fn values(&self, bytes: &[u8]) -> Vec<Complex32> {
@@ -265,7 +271,10 @@ impl Pair {
             }
         };
         let [real, imaginary] = self.at;
-        bytes.chunks_exact(self.size).map(|record| Complex32::new(part(record, real), part(record, imaginary))).collect()
+        bytes
+            .chunks_exact(self.size)
+            .map(|record| Complex32::new(part(record, real), part(record, imaginary)))
+            .collect()
     }
 }
 
@@ -380,8 +389,11 @@ impl Store<'_> {
     fn grid(&self, shape: [usize; 3]) -> Result<(Grid, LengthUnit)> {
         let grid = || {
             let vector = |name| self.vector_attribute(IMAGE, name);
-            let grid =
-                Grid { shape, first: vector("first")?, steps: [vector("step_z")?, vector("step_y")?, vector("step_x")?] };
+            let grid = Grid {
+                shape,
+                first: vector("first")?,
+                steps: [vector("step_z")?, vector("step_y")?, vector("step_x")?],
+            };
             grid.check().ok()?;
             Some((grid, unit_of(&self.text_attribute(IMAGE, "unit")?)?))
         };
@@ -391,7 +403,9 @@ impl Store<'_> {
 }
 
 fn write_image(path: &Path, image: &Image, _: &WriteOptions, staging: &mut Staging) -> Result<Option<String>> {
-    write_about(path, &image.clone_without_values(), "z:y:x", staging, |data| put(data, &image.values.view().into_dyn()))
+    write_about(path, &image.clone_without_values(), "z:y:x", staging, |data| {
+        put(data, &image.values.view().into_dyn())
+    })
 }
 
 /// `[z, y, x]` for a single frame, else `[frame, z, y, x]`; complex numbers as h5py has them.

@@ -9,8 +9,8 @@ use std::io::{self, Read};
 use flate2::read::ZlibDecoder;
 
 use super::{
-    mr::Mr,
     Format,
+    mr::Mr,
     numbers::{Number, Values, count},
     place::{Place, listed, unfolded_limit},
 };
@@ -20,7 +20,9 @@ pub(super) const FORMAT: Format = Format {
     name: "matlab",
     extensions: &["mat"],
     about: "MATLAB arrays, data.mat:/struct/field; read only",
-    recognise: |head, _| head.starts_with(b"MATLAB 5.0") || matches!(head.get(124..128), Some(b"\x00\x01IM" | b"\x01\x00MI")),
+    recognise: |head, _| {
+        head.starts_with(b"MATLAB 5.0") || matches!(head.get(124..128), Some(b"\x00\x01IM" | b"\x01\x00MI"))
+    },
     folders: false,
     read,
     read_image: None,
@@ -176,7 +178,11 @@ impl<'a> Matrix<'a> {
         let (kind, bytes) = rest.next()?;
         let kind = number(kind).ok_or_else(odd)?;
         if count(&self.shape)? as u64 * kind.size() != bytes.len() as u64 {
-            return Err(io::Error::other(format!("{:?} numbers are promised, but it holds {} bytes", self.shape, bytes.len())));
+            return Err(io::Error::other(format!(
+                "{:?} numbers are promised, but it holds {} bytes",
+                self.shape,
+                bytes.len()
+            )));
         }
         Values::read(&mut { bytes }, kind, (self.rest.big, true), &self.shape)
     }
@@ -241,7 +247,9 @@ fn found<T>(place: &Place, take: fn(&Matrix) -> io::Result<T>) -> Result<T> {
         None => match &pictures(place)?[..] {
             [only] => only.clone(),
             [] => return Err(place.error("holds no array of numbers with two dimensions")),
-            several => return Err(place.error(format!("holds {}; name one, as in data.mat:/name", listed(several, "/")))),
+            several => {
+                return Err(place.error(format!("holds {}; name one, as in data.mat:/name", listed(several, "/"))));
+            }
         },
     };
     let found = variables(place, |matrix| {

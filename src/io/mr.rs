@@ -278,7 +278,7 @@ pub fn write_kspace(path: impl AsRef<Path>, scan: &KSpace, options: &WriteOption
     Ok(Written { paths: staging.publish()?, remark })
 }
 
-/// Writes a complex image or its magnitude or phase, by extension or by [`WriteOptions::format`].
+/// Writes a complex image or its magnitude, phase or real part, by extension or by [`WriteOptions::format`].
 ///
 /// npy leaves single frames and slices out: `[y, x]` for one frame of one slice, `[z, y, x]` for one
 /// frame, `[frame, y, x]` for slices or pictures in time, else `[frame, z, y, x]`; series of real images keep

@@ -14,9 +14,9 @@ use ndarray::{ArrayView, Axis, Dimension};
 use num_complex::Complex32;
 
 use super::{
-    mr::{Mr, four_dimensional, part_of},
     Format, WriteOptions,
     description::{ascii, quantity_name, quantity_of},
+    mr::{Mr, four_dimensional, part_of},
     numbers::{Number, Values, count},
     output::Staging,
     place::{Place, unfolded_limit},
@@ -39,7 +39,12 @@ pub(super) const FORMAT: Format = Format {
     read_recording: None,
     write_image: Some(write_image),
     write_recording: None,
-    mr: Mr { complex: Some(complex), read_image: Some(read_complex_image), write_image: Some(write_complex), ..Mr::NONE },
+    mr: Mr {
+        complex: Some(complex),
+        read_image: Some(read_complex_image),
+        write_image: Some(write_complex),
+        ..Mr::NONE
+    },
 };
 
 const SIZE: usize = 348;
@@ -370,12 +375,8 @@ fn quaternion(steps: [[f64; 3]; 3]) -> Option<([f64; 3], f64)> {
     w = w.map(|part| part * turn);
     // Squares of a, b, c, d, four times over, from the diagonal (Shepperd, J. Guidance and Control 1, 223, 1978): the
     // largest of the four is safe to divide by.
-    let squares = [
-        1.0 + u[0] + v[1] + w[2],
-        1.0 + u[0] - v[1] - w[2],
-        1.0 - u[0] + v[1] - w[2],
-        1.0 - u[0] - v[1] + w[2],
-    ];
+    let squares =
+        [1.0 + u[0] + v[1] + w[2], 1.0 + u[0] - v[1] - w[2], 1.0 - u[0] + v[1] - w[2], 1.0 - u[0] - v[1] + w[2]];
     let largest = (0..4).max_by(|i, j| squares[*i].total_cmp(&squares[*j]))?;
     let four = 2.0 * squares[largest].sqrt();
     let [ab, ac, ad] = [v[2] - w[1], w[0] - u[2], u[1] - v[0]];

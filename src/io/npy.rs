@@ -9,9 +9,9 @@ use ndarray::{Array2, ArrayViewD, Axis, IxDyn};
 use num_complex::Complex32;
 
 use super::{
+    Format, Recording, WriteOptions,
     kspace_layout::{LayoutAxis, name},
     mr::{Mr, part_of, squeezed_shape},
-    Format, Recording, WriteOptions,
     numbers::{Number, Values, count},
     output::Staging,
     place::Place,
@@ -260,7 +260,8 @@ fn write_kspace(path: &Path, scan: &KSpace, staging: &mut Staging) -> Result<Opt
             shape.extend([coils, x]);
             axes.push("sample");
             let width = if points.matrix[0] > 1 { 3 } else { 2 };
-            let table = Array2::from_shape_fn((points.points.len(), width), |(sample, axis)| points.points[sample][axis]);
+            let table =
+                Array2::from_shape_fn((points.points.len(), width), |(sample, axis)| points.points[sample][axis]);
             let stem = path.file_stem().unwrap_or_default().to_string_lossy();
             let beside = path.with_file_name(format!("{stem}-trajectory.npy"));
             staging.add(&beside, |output| write(output, table.view().into_dyn()))?;

@@ -5,8 +5,8 @@ use std::io;
 use zip::ZipArchive;
 
 use super::{
-    mr::Mr,
     Format,
+    mr::Mr,
     npy::Header,
     numbers::Values,
     place::{Place, listed, unfolded_limit},

@@ -6,9 +6,9 @@ use ndarray::{Array3, ArrayD, ArrayView2, IxDyn};
 use png::{BitDepth, ColorType, Decoder, DecodingError, Encoder, Limits, PixelDimensions, Transformations, Unit};
 
 use super::{
-    mr::Mr,
     Format, WriteOptions, bare_image,
     description::{describe, understand},
+    mr::Mr,
     numbers::Values,
     output::{Staging, numbered},
     place::{Place, unfolded_limit},
@@ -59,7 +59,9 @@ fn read_picture(place: &Place) -> Result<(Values, Option<String>)> {
     let mut bytes = vec![0; size];
     reader.next_frame(&mut bytes).map_err(failed)?;
     let levels: Vec<f32> = match depth {
-        BitDepth::Sixteen => bytes.chunks_exact(2).map(|pair| f32::from(u16::from_be_bytes([pair[0], pair[1]]))).collect(),
+        BitDepth::Sixteen => {
+            bytes.chunks_exact(2).map(|pair| f32::from(u16::from_be_bytes([pair[0], pair[1]]))).collect()
+        }
         _ => bytes.iter().map(|level| f32::from(*level)).collect(),
     };
     let text = reader.info().uncompressed_latin1_text.iter().find(|chunk| chunk.keyword == KEYWORD);
@@ -85,7 +87,9 @@ fn write_image(path: &Path, image: &Image, options: &WriteOptions, staging: &mut
             [centre - width / 2.0, centre + width / 2.0]
         }
         Some((centre, width)) => {
-            return Err(Error::Option(format!("a window of centre {centre} and width {width}: the width must be above 0")));
+            return Err(Error::Option(format!(
+                "a window of centre {centre} and width {width}: the width must be above 0"
+            )));
         }
         None => full_window(&image.values),
     };
@@ -96,7 +100,10 @@ fn write_image(path: &Path, image: &Image, options: &WriteOptions, staging: &mut
     }
     let [low, high] = window;
     Ok(options.window.is_none().then(|| {
-        format!("grey runs from {low} to {high} {}, the least and greatest value; --window chooses", image.quantity.unit())
+        format!(
+            "grey runs from {low} to {high} {}, the least and greatest value; --window chooses",
+            image.quantity.unit()
+        )
     }))
 }
 

@@ -17,9 +17,9 @@ use tiff::{
 };
 
 use super::{
-    mr::Mr,
     Format, Recording, WriteOptions, bare_image,
     description::{describe, understand},
+    mr::Mr,
     numbers::Values,
     output::Staging,
     place::{Place, unfolded_limit},
@@ -81,7 +81,9 @@ fn read_pages(place: &Place, stack: &mut Stack) -> Result<()> {
         let (width, height) = decoder.dimensions().map_err(failed)?;
         match decoder.colortype().map_err(failed)? {
             ColorType::Gray(8 | 16 | 32 | 64) => {}
-            other => return Err(place.error(format!("pixels of type {other:?}; grey of 8, 16, 32 or 64 bits is needed"))),
+            other => {
+                return Err(place.error(format!("pixels of type {other:?}; grey of 8, 16, 32 or 64 bits is needed")));
+            }
         }
         if *stack.size.get_or_insert((height, width)) != (height, width) {
             return Err(place.error(format!("page {} is {width} × {height}, unlike those before it", stack.pages)));

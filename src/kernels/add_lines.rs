@@ -56,7 +56,17 @@ impl Kernel for AddLines {
     }
 
     fn example(seed: u64) -> Example<Self> {
-        let kernel = Self { lines: 7, columns: 50, stride: 60, skip: 4, first: 2, into_first: 1, into_stride: 55, into_skip: 3, factor: 1.5 };
+        let kernel = Self {
+            lines: 7,
+            columns: 50,
+            stride: 60,
+            skip: 4,
+            first: 2,
+            into_first: 1,
+            into_stride: 55,
+            into_skip: 3,
+            factor: 1.5,
+        };
         let x = HostArray::noise(&[9, 60], seed);
         Example { kernel, inputs: vec![x], outputs: vec![HostArray::noise(&[8, 55], seed + 1)] }
     }

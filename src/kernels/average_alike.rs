@@ -185,7 +185,8 @@ impl Loop for Average<'_> {
                                 let weight = falling(sum.mul(factor).sub(offset).max(L::splat(0.0)));
                                 let value = L::load(padded.as_ptr().add(other + at));
                                 let value = if kernel.rician == 1 { value.mul(value) } else { value };
-                                let (sums, totals) = (sums.as_mut_ptr().add(at_line + at), totals.as_mut_ptr().add(at_line + at));
+                                let (sums, totals) =
+                                    (sums.as_mut_ptr().add(at_line + at), totals.as_mut_ptr().add(at_line + at));
                                 weight.mul_add(value, L::load(sums)).store(sums);
                                 L::load(totals).add(weight).store(totals);
                             }
@@ -211,7 +212,8 @@ impl AverageAlike {
 
 impl Kernel for AverageAlike {
     const NAME: &'static str = "average_alike";
-    const WGSL: &'static str = concat!(include_str!("../../shaders/lib/mirrored.wgsl"), include_str!("../../shaders/average_alike.wgsl"));
+    const WGSL: &'static str =
+        concat!(include_str!("../../shaders/lib/mirrored.wgsl"), include_str!("../../shaders/average_alike.wgsl"));
     const TOLERANCE: f32 = 3e-5;
 
     fn workgroups(&self) -> [u32; 3] {
@@ -244,7 +246,8 @@ impl Kernel for AverageAlike {
             inverse_square: 0.6,
         };
         let stack = HostArray::noise(&[21 * slices as usize, 37], seed);
-        let variances: Vec<f32> = HostArray::noise(&[21, 37], seed + 5).numbers::<f32>().iter().map(|v| 0.2 + 0.1 * v).collect();
+        let variances: Vec<f32> =
+            HostArray::noise(&[21, 37], seed + 5).numbers::<f32>().iter().map(|v| 0.2 + 0.1 * v).collect();
         let inputs = vec![stack, HostArray::new(&[21, 37], &variances)];
         Example { kernel, inputs, outputs: vec![HostArray::zeros(&[21, 37])] }
     }
@@ -301,7 +304,15 @@ mod tests {
                 let mut found = vec![0.0; expected.len()];
                 let mut scratch = Scratch::default();
                 let into = &mut found[..];
-                let task = Average { kernel: &kernel, padded: &padded, strides, variances, first: 0, into, scratch: &mut scratch };
+                let task = Average {
+                    kernel: &kernel,
+                    padded: &padded,
+                    strides,
+                    variances,
+                    first: 0,
+                    into,
+                    scratch: &mut scratch,
+                };
                 lanes::run(simd, task);
                 let worst = found.iter().zip(&expected).fold(0.0_f32, |worst, (a, b)| worst.max((a - b).abs()));
                 assert!(worst < 2e-5, "{simd}, seed {seed}: {worst:e}");

@@ -152,8 +152,7 @@ impl Views<'_> {
     fn windows<const CURVED: bool>(&self, x: usize, y: usize, size: [usize; 2], half: f32) -> Windows {
         let (x, y) = (x as f32, y as f32);
         let [width, height] = size.map(|extent| (extent - 1) as f32);
-        let mut windows =
-            Windows { start: [0; CHUNK], u: [0.0; CHUNK], w: [0.0; CHUNK], shift: [0.0; CHUNK] };
+        let mut windows = Windows { start: [0; CHUNK], u: [0.0; CHUNK], w: [0.0; CHUNK], shift: [0.0; CHUNK] };
         for view in 0..CHUNK {
             let [[u0, ux, uy], [w0, wx, wy]] = [&self.u, &self.w].map(|m| [m[0][view], m[1][view], m[2][view]]);
             let (u, w) = (u0 + x * ux + y * uy, w0 + x * wx + y * wy);

@@ -164,8 +164,7 @@ impl<'a> Views<'a> {
         let (len, fit) = (matrices.len(), shape.fit(&matrices[0]));
         let [width, height] = if fit == Fit::Vector { shape.vector } else { shape.block };
         let (cell, zero) = ([0; CHUNK], [0.0; CHUNK]);
-        let mut views =
-            Self { fit, len, lines, stride, columns, cell, fraction: zero, mx: zero, my: zero, low: zero };
+        let mut views = Self { fit, len, lines, stride, columns, cell, fraction: zero, mx: zero, my: zero, low: zero };
         for (view, [m0, mx, my, ..]) in matrices.iter().enumerate() {
             let column = f64::from(*m0) + f64::from(*mx) * x as f64 + f64::from(*my) * y as f64;
             views.cell[view] = (column as i32).clamp(-FAR, FAR);

@@ -97,7 +97,8 @@ impl Bilateral {
 
 impl Kernel for Bilateral {
     const NAME: &'static str = "bilateral";
-    const WGSL: &'static str = concat!(include_str!("../../shaders/lib/mirrored.wgsl"), include_str!("../../shaders/bilateral.wgsl"));
+    const WGSL: &'static str =
+        concat!(include_str!("../../shaders/lib/mirrored.wgsl"), include_str!("../../shaders/bilateral.wgsl"));
     const TOLERANCE: f32 = 3e-5;
 
     fn workgroups(&self) -> [u32; 3] {

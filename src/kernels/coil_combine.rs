@@ -57,7 +57,15 @@ impl Kernel for CoilCombine {
 
     fn example(seed: u64) -> Example<Self> {
         let channels = if seed.is_multiple_of(2) { 2 } else { 4 };
-        let kernel = Self { nx: 40, image_lines: 6, first: 4, lines: 21, channels, channel: channels - 2, keep: 0.5 * (seed % 3) as f32 };
+        let kernel = Self {
+            nx: 40,
+            image_lines: 6,
+            first: 4,
+            lines: 21,
+            channels,
+            channel: channels - 2,
+            keep: 0.5 * (seed % 3) as f32,
+        };
         let coils = |index| HostArray::noise(&[21, 2, 40], seed + index);
         let image = HostArray::noise(&[6, channels as usize, 40], seed);
         Example { kernel, inputs: vec![coils(1), coils(2)], outputs: vec![image] }

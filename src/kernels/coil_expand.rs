@@ -50,7 +50,15 @@ impl Kernel for CoilExpand {
 
     fn example(seed: u64) -> Example<Self> {
         let channels = if seed.is_multiple_of(2) { 2 } else { 4 };
-        let kernel = Self { nx: 40, image_lines: 6, first: 4, lines: 13, channels, channel: channels - 2, keep: 0.5 * (seed % 3) as f32 };
+        let kernel = Self {
+            nx: 40,
+            image_lines: 6,
+            first: 4,
+            lines: 13,
+            channels,
+            channel: channels - 2,
+            keep: 0.5 * (seed % 3) as f32,
+        };
         let coils = |index| HostArray::noise(&[13, 2, 40], seed + index);
         let image = HostArray::noise(&[6, channels as usize, 40], seed);
         Example { kernel, inputs: vec![image, coils(1)], outputs: vec![coils(2)] }

@@ -19,8 +19,10 @@ pub struct ConvolveDown {
 
 impl Kernel for ConvolveDown {
     const NAME: &'static str = "convolve_down";
-    const WGSL: &'static str =
-        concat!(include_str!("../../shaders/lib/channel_blocks.wgsl"), include_str!("../../shaders/convolve_down.wgsl"));
+    const WGSL: &'static str = concat!(
+        include_str!("../../shaders/lib/channel_blocks.wgsl"),
+        include_str!("../../shaders/convolve_down.wgsl")
+    );
     const TOLERANCE: f32 = 5e-6;
 
     fn workgroups(&self) -> [u32; 3] {

@@ -52,7 +52,12 @@ struct Filter<'a> {
 
 /// out[f] = Σ m[f, p] in[p], or with m transposed. Plain loops over arrays of known length become vector code.
 #[inline(always)]
-fn transform<const N: usize, const W: usize>(m: &[f32], transposed: bool, from: &[[f32; W]; N], into: &mut [[f32; W]; N]) {
+fn transform<const N: usize, const W: usize>(
+    m: &[f32],
+    transposed: bool,
+    from: &[[f32; W]; N],
+    into: &mut [[f32; W]; N],
+) {
     for (f, into) in into.iter_mut().enumerate() {
         let mut sum = [0.0; W];
         for (p, from) in from.iter().enumerate() {
@@ -131,7 +136,8 @@ impl Kernel for FilterGroups {
 
     fn on_cpu(&self, inputs: &[Host], outputs: &mut [HostMut]) {
         let groups = self.groups as usize;
-        let (slice, members, basis) = (inputs[0].numbers::<f32>(), inputs[1].numbers::<u32>(), inputs[2].numbers::<f32>());
+        let (slice, members, basis) =
+            (inputs[0].numbers::<f32>(), inputs[1].numbers::<u32>(), inputs[2].numbers::<f32>());
         let [patches, weights] = outputs else { panic!("two outputs") };
         let patches = patches.numbers::<f32>()[..groups * GROUP * PIXELS].par_chunks_exact_mut(GROUP * PIXELS);
         let weights = weights.numbers::<f32>()[..groups].par_iter_mut();
@@ -145,7 +151,8 @@ impl Kernel for FilterGroups {
     fn example(seed: u64) -> Example<Self> {
         const GROUPS: usize = 5;
         let kernel = Self { groups: GROUPS as u32, nx: 30, threshold: 0.5 };
-        let members: Vec<u32> = (0..GROUPS * GROUP).map(|i| ((i * 7 + seed as usize) % 12 * 30 + i * 5 % 22) as u32).collect();
+        let members: Vec<u32> =
+            (0..GROUPS * GROUP).map(|i| ((i * 7 + seed as usize) % 12 * 30 + i * 5 % 22) as u32).collect();
         let inputs = vec![
             HostArray::noise(&[20, 30], seed),
             HostArray::new(&[GROUPS, GROUP], &members),

@@ -51,7 +51,8 @@ impl FootprintBackproject {
                 pixels = others;
                 let seen = part.views_of(z).map(|view| View {
                     table: Table::read(&matrices[view - part.first_view as usize]),
-                    line: &weighted[(view * part.rows as usize + z - part.filtered_first as usize) * stride..][..stride],
+                    line: &weighted[(view * part.rows as usize + z - part.filtered_first as usize) * stride..]
+                        [..stride],
                 });
                 let (parallel, fan) = seen.partition(|view| view.table.parallel());
                 let middle = [(nx as f64 - 1.0) / 2.0, (ny as f64 - 1.0) / 2.0];
@@ -234,7 +235,8 @@ unsafe fn weigh<L: Lanes, const TAPS: usize, const FAR: bool>(
     (base, taps): (f32, usize),
 ) -> L {
     unsafe {
-        let [(c0, b0, s0), (c1, b1, s1)] = [edges[0].0.load::<L>(start + edges[0].1), edges[1].0.load(start + edges[1].1)];
+        let [(c0, b0, s0), (c1, b1, s1)] =
+            [edges[0].0.load::<L>(start + edges[0].1), edges[1].0.load(start + edges[1].1)];
         let middle = (columns as f32 - 1.0) / 2.0;
         // The first cell whose far edge is reached.
         let first = c0.sub(b0).min(c1.sub(b1)).add(L::splat(middle - 0.5)).floor().add(L::splat(1.0));
@@ -271,8 +273,10 @@ unsafe fn add<L: Lanes>(sum: L, pixels: &mut [f32]) {
 
 impl Kernel for FootprintBackproject {
     const NAME: &'static str = "footprint_backproject";
-    const WGSL: &'static str =
-        concat!(include_str!("../../shaders/lib/footprint.wgsl"), include_str!("../../shaders/footprint_backproject.wgsl"));
+    const WGSL: &'static str = concat!(
+        include_str!("../../shaders/lib/footprint.wgsl"),
+        include_str!("../../shaders/footprint_backproject.wgsl")
+    );
     const TOLERANCE: f32 = 5e-5;
 
     fn workgroups(&self) -> [u32; 3] {

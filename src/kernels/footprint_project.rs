@@ -43,8 +43,7 @@ impl FootprintProject {
         for z in part.slices() {
             let views = part.views_of(z as usize);
             let table = |view: usize| Table::read(&matrices[view - part.matrices_first as usize]);
-            let [upright, lying] =
-                [false, true].map(|lying| views.clone().any(|view| table(view).transposed == lying));
+            let [upright, lying] = [false, true].map(|lying| views.clone().any(|view| table(view).transposed == lying));
             let upright = upright.then(|| Padded::new(part, image, z as usize, false));
             let lying = lying.then(|| Padded::new(part, image, z as usize, true));
             lines.par_chunks_mut(columns).enumerate().for_each(|(index, line)| {
@@ -213,10 +212,10 @@ impl Cells<'_> {
             let sign = L::splat(if other > one { 1.0 } else { -1.0 });
             for line in 0..self.slice.along {
                 let r = line as f32 - along;
-                let [low, high] = [&rays[0], &rays[rays.len() - 1]].map(|rays| rays.seen(r, middle)).into_iter().fold(
-                    [f32::INFINITY, f32::NEG_INFINITY],
-                    |[low, high], [a, b]| [low.min(a), high.max(b)],
-                );
+                let [low, high] = [&rays[0], &rays[rays.len() - 1]]
+                    .map(|rays| rays.seen(r, middle))
+                    .into_iter()
+                    .fold([f32::INFINITY, f32::NEG_INFINITY], |[low, high], [a, b]| [low.min(a), high.max(b)]);
                 let count = self.slice.across as f32;
                 if !(high >= 0.0 && low < count) {
                     continue;

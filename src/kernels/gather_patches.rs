@@ -53,23 +53,27 @@ impl Kernel for GatherPatches {
         let part = first * nx..(first + self.lines()) * nx;
         let [sums, totals] = outputs else { panic!("two outputs") };
         let (sums, totals) = (&mut sums.numbers::<f32>()[part.clone()], &mut totals.numbers::<f32>()[part]);
-        sums.par_chunks_exact_mut(nx).zip(totals.par_chunks_exact_mut(nx)).enumerate().for_each(|(line, (sums, totals))| {
-            for row in line.saturating_sub(PATCH - 1)..(line + 1).min(rows) {
-                let window: &[f32; PATCH] = window[(line - row) * PATCH..][..PATCH].try_into().expect("8 × 8");
-                for column in 0..places {
-                    let place = row * places + column;
-                    let (sums, totals) = (&mut sums[column..][..PATCH], &mut totals[column..][..PATCH]);
-                    for patch in &list[starts[place] as usize..starts[place + 1] as usize] {
-                        let weight = weights[*patch as usize / self.group as usize];
-                        let values = &patches[*patch as usize * PIXELS + (line - row) * PATCH..][..PATCH];
-                        for (((sum, total), value), share) in sums.iter_mut().zip(&mut *totals).zip(values).zip(window) {
-                            *sum += weight * share * value;
-                            *total += weight * share;
+        sums.par_chunks_exact_mut(nx).zip(totals.par_chunks_exact_mut(nx)).enumerate().for_each(
+            |(line, (sums, totals))| {
+                for row in line.saturating_sub(PATCH - 1)..(line + 1).min(rows) {
+                    let window: &[f32; PATCH] = window[(line - row) * PATCH..][..PATCH].try_into().expect("8 × 8");
+                    for column in 0..places {
+                        let place = row * places + column;
+                        let (sums, totals) = (&mut sums[column..][..PATCH], &mut totals[column..][..PATCH]);
+                        for patch in &list[starts[place] as usize..starts[place + 1] as usize] {
+                            let weight = weights[*patch as usize / self.group as usize];
+                            let values = &patches[*patch as usize * PIXELS + (line - row) * PATCH..][..PATCH];
+                            for (((sum, total), value), share) in
+                                sums.iter_mut().zip(&mut *totals).zip(values).zip(window)
+                            {
+                                *sum += weight * share * value;
+                                *total += weight * share;
+                            }
                         }
                     }
                 }
-            }
-        });
+            },
+        );
     }
 
     fn example(seed: u64) -> Example<Self> {
@@ -77,7 +81,8 @@ impl Kernel for GatherPatches {
         let kernel = Self { nx: 21, first: 2, rows: 5, group: GROUP as u32 };
         let (places, patches) = (5 * 14, GROUPS * GROUP);
         // Patch i begins at place (11 i + seed) mod places: some places have none, some one.
-        let mut list: Vec<(usize, u32)> = (0..patches).map(|i| ((i / 2 * 11 + seed as usize) % places, i as u32)).collect();
+        let mut list: Vec<(usize, u32)> =
+            (0..patches).map(|i| ((i / 2 * 11 + seed as usize) % places, i as u32)).collect();
         list.sort_unstable();
         let starts: Vec<u32> = (0..=places).map(|place| list.partition_point(|(at, _)| *at < place) as u32).collect();
         let list: Vec<u32> = list.into_iter().map(|(_, patch)| patch).collect();
@@ -88,6 +93,10 @@ impl Kernel for GatherPatches {
             HostArray::new(&[list.len()], &list),
             HostArray::noise(&[PATCH, PATCH], seed + 4),
         ];
-        Example { kernel, inputs, outputs: vec![HostArray::noise(&[16, 21], seed + 2), HostArray::noise(&[16, 21], seed + 3)] }
+        Example {
+            kernel,
+            inputs,
+            outputs: vec![HostArray::noise(&[16, 21], seed + 2), HostArray::noise(&[16, 21], seed + 3)],
+        }
     }
 }

@@ -87,7 +87,8 @@ impl<const G: usize> Loop for Search<'_, G> {
     unsafe fn run<L: Lanes>(self) {
         let Self { kernel, slice, index, group } = self;
         let nx = kernel.nx as usize;
-        let ([y, top, bottom], [x, left, right]) = (kernel.window(index[0], kernel.ny), kernel.window(index[1], kernel.nx));
+        let ([y, top, bottom], [x, left, right]) =
+            (kernel.window(index[0], kernel.ny), kernel.window(index[1], kernel.nx));
         let own = y * nx + x;
         let reference: [f32; PATCH * PATCH] = std::array::from_fn(|at| slice[own + at / PATCH * nx + at % PATCH]);
         let (most, least) = reference.iter().fold((0.0_f32, HIGHEST), |(a, b), value| (a.max(*value), b.min(*value)));
@@ -190,7 +191,17 @@ impl Kernel for MatchPatches {
         // Coarse levels, so that there are ties.
         let group = if seed == 1 { LARGE } else { GROUP };
         let farthest = if seed == 0 { f32::MAX } else { 78.0 };
-        let kernel = Self { nx: 41, ny: 30, step: 4, radius, lowest: -0.8, levels: 2.0, flat: 3.0, group: group as u32, farthest };
+        let kernel = Self {
+            nx: 41,
+            ny: 30,
+            step: 4,
+            radius,
+            lowest: -0.8,
+            levels: 2.0,
+            flat: 3.0,
+            group: group as u32,
+            farthest,
+        };
         let [rows, columns] = kernel.references();
         let groups = HostArray::new(&[rows * columns, group], &vec![7_u32; rows * columns * group]);
         Example { kernel, inputs: vec![HostArray::noise(&[30, 41], seed)], outputs: vec![groups] }
@@ -209,9 +220,8 @@ mod tests {
             let levels: Vec<f32> = inputs[0].numbers::<f32>().iter().map(|value| kernel.level(*value)).collect();
             let mut slice = levels.clone();
             slice.resize(levels.len() + MARGIN, 0.0);
-            let patch = |y: usize, x: usize| -> Vec<f32> {
-                (0..64).map(|at| levels[(y + at / 8) * 41 + x + at % 8]).collect()
-            };
+            let patch =
+                |y: usize, x: usize| -> Vec<f32> { (0..64).map(|at| levels[(y + at / 8) * 41 + x + at % 8]).collect() };
             for index in [[0, 0], [2, 3], [6, 9]] {
                 let [y, x] = [(4 * index[0]).min(22), (4 * index[1]).min(33)];
                 let own = patch(y, x);

@@ -109,9 +109,7 @@ impl Loop for Line<'_> {
         let Self { kernel, above, own, below, gradient } = self;
         let last = own.len() - 1;
         gradient.iter_mut().for_each(|value| *value *= kernel.keep);
-        for (line, beside, straight) in
-            [(above, CORNER, BESIDE), (Some(own), BESIDE, 0.0), (below, CORNER, BESIDE)]
-        {
+        for (line, beside, straight) in [(above, CORNER, BESIDE), (Some(own), BESIDE, 0.0), (below, CORNER, BESIDE)] {
             let Some(line) = line else { continue };
             kernel.add(&own[1..], &line[..last], beside, &mut gradient[1..]);
             kernel.add(&own[..last], &line[1..], beside, &mut gradient[..last]);

@@ -50,7 +50,8 @@ impl Kernel for NufftInterpolate {
     }
 
     fn on_cpu(&self, inputs: &[Host], outputs: &mut [HostMut]) {
-        let (grid, taps, weights) = (inputs[0].numbers::<f32>(), inputs[1].numbers::<u32>(), inputs[2].numbers::<f32>());
+        let (grid, taps, weights) =
+            (inputs[0].numbers::<f32>(), inputs[1].numbers::<u32>(), inputs[2].numbers::<f32>());
         let [fine_x, fine_y, fine_z, width] =
             [self.fine_x, self.fine_y, self.fine_z, self.width].map(|count| count as usize);
         let samples = self.samples as usize;
@@ -169,7 +170,8 @@ impl Sorted {
             let [z, y, x] = taps.first;
             [z, y, x, *index]
         });
-        let weights = all.iter().flat_map(|(.., taps)| taps.weights.iter().flat_map(|axis| axis[..width].iter().copied()));
+        let weights =
+            all.iter().flat_map(|(.., taps)| taps.weights.iter().flat_map(|axis| axis[..width].iter().copied()));
         Self { starts, taps: taps.collect(), weights: weights.collect() }
     }
 }

@@ -48,7 +48,8 @@ pub struct NufftSpread {
 impl NufftSpread {
     /// The sum of the samples that reach point (z, y, x).
     fn gather(&self, inputs: &[Host], values: &[f32], [z, y, x]: [usize; 3]) -> [f32; 2] {
-        let (starts, taps, weights) = (inputs[1].numbers::<u32>(), inputs[2].numbers::<u32>(), inputs[3].numbers::<f32>());
+        let (starts, taps, weights) =
+            (inputs[1].numbers::<u32>(), inputs[2].numbers::<u32>(), inputs[3].numbers::<f32>());
         let [fine_x, fine_y, fine_z, width] =
             [self.fine_x, self.fine_y, self.fine_z, self.width].map(|count| count as usize);
         let high = if fine_y == 1 { 1 } else { width };
@@ -88,16 +89,18 @@ impl Kernel for NufftSpread {
         let lines = fine_y * fine_z;
         let samples = 2 * self.samples as usize;
         let grids = &mut outputs[0].numbers::<f32>()[2 * self.grid_coil as usize * lines * fine_x..];
-        grids.par_chunks_exact_mut(2 * fine_x).take(self.coils as usize * lines).enumerate().for_each(|(line, grid)| {
-            let values = &inputs[0].numbers::<f32>()[(self.coil as usize + line / lines) * samples..][..samples];
-            let (z, y) = (line % lines / fine_y, line % fine_y);
-            for x in 0..fine_x {
-                let [re, im] = self.gather(inputs, values, [z, y, x]);
-                let keep = self.keep as f32;
-                let kept = if self.keep == 0 { [0.0; 2] } else { [keep * grid[x], keep * grid[fine_x + x]] };
-                (grid[x], grid[fine_x + x]) = (kept[0] + re, kept[1] + im);
-            }
-        });
+        grids.par_chunks_exact_mut(2 * fine_x).take(self.coils as usize * lines).enumerate().for_each(
+            |(line, grid)| {
+                let values = &inputs[0].numbers::<f32>()[(self.coil as usize + line / lines) * samples..][..samples];
+                let (z, y) = (line % lines / fine_y, line % fine_y);
+                for x in 0..fine_x {
+                    let [re, im] = self.gather(inputs, values, [z, y, x]);
+                    let keep = self.keep as f32;
+                    let kept = if self.keep == 0 { [0.0; 2] } else { [keep * grid[x], keep * grid[fine_x + x]] };
+                    (grid[x], grid[fine_x + x]) = (kept[0] + re, kept[1] + im);
+                }
+            },
+        );
     }
 
     fn example(seed: u64) -> Example<Self> {

@@ -51,9 +51,8 @@ impl PadLines {
         }
         let view = (self.line as usize + line) / self.rows as usize;
         let row = (view - self.weights_first as usize) * self.weights_step as usize;
-        let weighted = |column| {
-            projections[(self.first as usize + line) * columns + column] * weights[row * columns + column]
-        };
+        let weighted =
+            |column| projections[(self.first as usize + line) * columns + column] * weights[row * columns + column];
         match index {
             _ if index < columns => weighted(index),
             _ if index < columns + extend => weighted(columns - 1) * taper[index - columns],

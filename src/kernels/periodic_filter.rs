@@ -184,11 +184,30 @@ impl Kernel for PeriodicFilter {
         };
         let kernel = match seed % 3 {
             // Analysis, synthesis, and a filter with holes.
-            0 => Self { count: n / 2, out_stride: 1, out_first: n / 2, in_stride: 2, dilation: 1, period: n, taps: 8, ..kernel },
+            0 => Self {
+                count: n / 2,
+                out_stride: 1,
+                out_first: n / 2,
+                in_stride: 2,
+                dilation: 1,
+                period: n,
+                taps: 8,
+                ..kernel
+            },
             1 => {
                 let half = n / 2;
                 let (dilation, in_first) = (half - 1, half);
-                Self { count: half, out_stride: 2, out_first: 1, in_stride: 1, dilation, period: half, in_first, taps: 3, ..kernel }
+                Self {
+                    count: half,
+                    out_stride: 2,
+                    out_first: 1,
+                    in_stride: 1,
+                    dilation,
+                    period: half,
+                    in_first,
+                    taps: 3,
+                    ..kernel
+                }
             }
             _ => Self { count: n, out_stride: 1, in_stride: 1, dilation: 4, offset: 3, period: n, taps: 6, ..kernel },
         };

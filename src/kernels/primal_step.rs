@@ -53,7 +53,10 @@ impl Kernel for PrimalStep {
         // Chunks of whole lines, so that a channel is a run of columns.
         let (nx, channels) = (self.nx as usize, self.channels as usize);
         let chunk = CHUNK.div_ceil(nx * channels) * nx * channels;
-        let chunks = x.par_chunks_mut(chunk).zip(bar.par_chunks_mut(chunk)).zip(s.par_chunks(chunk).zip(anchor.par_chunks(chunk)));
+        let chunks = x
+            .par_chunks_mut(chunk)
+            .zip(bar.par_chunks_mut(chunk))
+            .zip(s.par_chunks(chunk).zip(anchor.par_chunks(chunk)));
         chunks.for_each(|((x, bar), (s, anchor))| {
             let runs = x.chunks_mut(nx).zip(bar.chunks_mut(nx)).zip(s.chunks(nx).zip(anchor.chunks(nx)));
             for (index, ((x, bar), (s, anchor))) in runs.enumerate() {
@@ -73,8 +76,16 @@ impl Kernel for PrimalStep {
         let channels = if seed.is_multiple_of(2) { 1 } else { 3 };
         let shape = [9, channels as usize, 50];
         let count = 9 * 50 * channels;
-        let kernel =
-            Self { count, nx: 50, channels, step: 0.4, lower: -0.3, upper: 0.8, relaxation: 1.5, pull: 0.3 * (seed % 3) as f32 };
+        let kernel = Self {
+            count,
+            nx: 50,
+            channels,
+            step: 0.4,
+            lower: -0.3,
+            upper: 0.8,
+            relaxation: 1.5,
+            pull: 0.3 * (seed % 3) as f32,
+        };
         let array = |index| HostArray::noise(&shape, seed + index);
         Example { kernel, inputs: vec![array(0), array(3)], outputs: vec![array(1), array(2)] }
     }

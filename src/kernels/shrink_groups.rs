@@ -254,7 +254,8 @@ impl<const G: usize> Loop for Shrink<'_, G> {
                 let mut sum = L::splat(0.0);
                 for pixel in 0..PIXELS {
                     let at = own.0.as_mut_ptr().cast::<f32>().add(pixel * G + patch);
-                    let variance = L::load(variances.0.as_ptr().cast::<f32>().add(pixel * G + patch)).max(L::splat(0.0));
+                    let variance =
+                        L::load(variances.0.as_ptr().cast::<f32>().add(pixel * G + patch)).max(L::splat(0.0));
                     let noise = variance.mul(L::splat(self.sigma * self.sigma));
                     let value = L::load(at);
                     if self.kernel.wiener == 1 {
@@ -328,7 +329,8 @@ impl Kernel for ShrinkGroups {
     fn example(seed: u64) -> Example<Self> {
         const GROUPS: usize = 5;
         let group = if seed == 0 { GROUP } else { LARGE };
-        let kernel = Self { groups: GROUPS as u32, nx: 30, wiener: seed as u32 % 2, threshold: 2.0, group: group as u32 };
+        let kernel =
+            Self { groups: GROUPS as u32, nx: 30, wiener: seed as u32 % 2, threshold: 2.0, group: group as u32 };
         // Groups of 16 or 32, 8, 4, 2 and 1 patches.
         let size = |at: usize| if at == 0 { group } else { GROUP >> at };
         let place = |i: usize| ((i * 7 + seed as usize) % 12 * 30 + i * 5 % 22) as u32;

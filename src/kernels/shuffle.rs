@@ -48,7 +48,11 @@ impl Kernel for Shuffle {
         let (nx, first, columns) = (self.nx as usize, self.line as usize, self.columns as usize);
         let (tile_y, tile_x) = (self.tile_y as usize, self.tile_x as usize);
         let [map_line, _] = sizes(0, self.width as usize);
-        let into = outputs[0].numbers::<f32>().par_chunks_exact_mut(nx).skip(self.into_line as usize).take(self.lines as usize);
+        let into = outputs[0]
+            .numbers::<f32>()
+            .par_chunks_exact_mut(nx)
+            .skip(self.into_line as usize)
+            .take(self.lines as usize);
         let lines = into.zip(image.par_chunks_exact(nx).skip(first)).with_min_len(8);
         lines.enumerate().for_each(|(line, (into, image))| {
             let y = tile_y + line;
@@ -63,8 +67,17 @@ impl Kernel for Shuffle {
 
     fn example(seed: u64) -> Example<Self> {
         let odd = (seed % 2) as u32;
-        let kernel =
-            Self { nx: 31, line: 2, into_line: 1 + odd, lines: 9, column: 1 + odd, columns: 20, tile_y: 3 - odd, tile_x: 4 + odd, width: 14 };
+        let kernel = Self {
+            nx: 31,
+            line: 2,
+            into_line: 1 + odd,
+            lines: 9,
+            column: 1 + odd,
+            columns: 20,
+            tile_y: 3 - odd,
+            tile_x: 4 + odd,
+            width: 14,
+        };
         let inputs = vec![HostArray::noise(&[12, 31], seed), HostArray::noise(&[1, 8, 16, BLOCK], seed + 1)];
         Example { kernel, inputs, outputs: vec![HostArray::noise(&[12, 31], seed + 2)] }
     }

@@ -37,7 +37,14 @@ impl Kernel for SoftThreshold {
         let Self { threshold, lower, upper, .. } = *self;
         numbers.par_chunks_mut(CHUNK).for_each(|numbers| {
             for x in numbers {
-                let shrunk = *x - if *x > threshold { threshold } else if *x < -threshold { -threshold } else { *x };
+                let shrunk = *x
+                    - if *x > threshold {
+                        threshold
+                    } else if *x < -threshold {
+                        -threshold
+                    } else {
+                        *x
+                    };
                 let raised = if shrunk < lower { lower } else { shrunk };
                 *x = if raised > upper { upper } else { raised };
             }

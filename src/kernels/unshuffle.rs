@@ -5,7 +5,10 @@
 use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
 
-use super::{average_alike::mirrored, channel_blocks::{BLOCK, sizes}};
+use super::{
+    average_alike::mirrored,
+    channel_blocks::{BLOCK, sizes},
+};
 use crate::device::{Example, Host, HostArray, HostMut, Kernel, fold};
 
 const SIZE: usize = 64;
@@ -46,7 +49,8 @@ pub struct Unshuffle {
 
 impl Kernel for Unshuffle {
     const NAME: &'static str = "unshuffle";
-    const WGSL: &'static str = concat!(include_str!("../../shaders/lib/mirrored.wgsl"), include_str!("../../shaders/unshuffle.wgsl"));
+    const WGSL: &'static str =
+        concat!(include_str!("../../shaders/lib/mirrored.wgsl"), include_str!("../../shaders/unshuffle.wgsl"));
     const TOLERANCE: f32 = 1e-6;
 
     fn workgroups(&self) -> [u32; 3] {
@@ -96,7 +100,11 @@ impl Kernel for Unshuffle {
             strength: 1.5,
         };
         let image = HostArray::noise(&[14, kernel.nx as usize], seed);
-        let sigma = if odd == 1 { HostArray::noise(&[12, kernel.nx as usize], seed + 1) } else { HostArray::noise(&[1], seed + 1) };
+        let sigma = if odd == 1 {
+            HostArray::noise(&[12, kernel.nx as usize], seed + 1)
+        } else {
+            HostArray::noise(&[1], seed + 1)
+        };
         Example { kernel, inputs: vec![image, sigma], outputs: vec![HostArray::noise(&[1, 10, 11, BLOCK], seed + 2)] }
     }
 }

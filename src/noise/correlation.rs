@@ -2,6 +2,7 @@
 //! noise power spectrum (Wiener & Khinchin) or from the quiet places of an image itself.
 
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis, s};
+use rayon::prelude::*;
 
 use super::level::detail_taps;
 use crate::error::{Error, Result, check_finite};
@@ -15,6 +16,8 @@ const PITCH: usize = 16;
 /// The part of all blocks, the quietest, that is taken for free of edges, and how many there must be at least.
 const QUIET: f64 = 0.15;
 const FEWEST: usize = 4;
+/// And at most: by then every correlation is known to about 2 in 1000.
+const MOST: usize = 1024;
 
 /// The autocorrelation of stationary noise in a slice, 1 at no displacement and even.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,29 +92,37 @@ impl Correlation {
     /// That of the noise in the quietest blocks of `image` `[z, y, x]`, a plane taken off each; none where there are too few.
     /// Detail that fills even those is taken for noise.
     pub fn of_image(image: &ArrayView3<f32>) -> Option<Self> {
-        let mut blocks: Vec<(f64, Array2<f64>)> = image.axis_iter(Axis(0)).flat_map(|slice| blocks(&slice)).collect();
-        blocks.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-        blocks.truncate(FEWEST.max((QUIET * blocks.len() as f64) as usize));
-        if blocks.len() < FEWEST {
+        let slices: Vec<ArrayView2<f32>> = image.axis_iter(Axis(0)).collect();
+        let mut places: Vec<(f64, [usize; 3])> =
+            (0..slices.len()).into_par_iter().flat_map_iter(|z| variances(&slices[z], z)).collect();
+        places.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+        places.truncate(FEWEST.max((QUIET * places.len() as f64) as usize).min(MOST));
+        if places.len() < FEWEST {
             return None;
         }
+        let blocks: Vec<_> = places
+            .iter()
+            .map(|(variance, [z, y, x])| (variance, without_plane(block(&slices[*z], [*y, *x]))))
+            .collect();
         // Over all pairs, divided by the same number whatever the displacement: so no power comes out below 0.
         let sum = |[dy, dx]: [isize; 2]| -> f64 {
             let (left, right) = (dx.max(0) as usize, (-dx).max(0) as usize);
             let (n, dy) = (BLOCK, dy as usize);
-            let products = |(variance, block): &(f64, Array2<f64>)| {
+            let products = |(variance, block): &(&f64, Array2<f64>)| {
                 let first = block.slice(s![dy.., left..n - right]);
                 let second = block.slice(s![..n - dy, right..n - left]);
-                first.iter().zip(&second).map(|(a, b)| a * b).sum::<f64>() / variance
+                first.iter().zip(&second).map(|(a, b)| a * b).sum::<f64>() / *variance
             };
             blocks.iter().map(products).sum()
         };
-        let whole = sum([0, 0]);
-        Some(Self::new(|[dy, dx]| if dy < 0 { sum([-dy, -dx]) } else { sum([dy, dx]) } / whole))
+        // Of two opposite displacements one is enough.
+        let half = SIDE * SIDE / 2;
+        let sums: Vec<f64> = (half..SIDE * SIDE).into_par_iter().map(|index| sum(place(index))).collect();
+        let at = |index: usize| sums[index.abs_diff(half)] / sums[0];
+        Some(Self((0..SIDE * SIDE).map(at).collect()))
     }
 
     fn new(at: impl Fn([isize; 2]) -> f64) -> Self {
-        let place = |index: usize| [(index / SIDE) as isize - REACH, (index % SIDE) as isize - REACH];
         Self((0..SIDE * SIDE).map(|index| at(place(index))).collect())
     }
 
@@ -143,24 +154,30 @@ impl Correlation {
     }
 }
 
-/// Blocks of a slice without their planes, and their variances; what is set to one value is left out.
-fn blocks(slice: &ArrayView2<f32>) -> Vec<(f64, Array2<f64>)> {
-    let places = |extent: usize| (0..(extent + 1).saturating_sub(BLOCK)).step_by(PITCH);
+/// The displacement that is told at `index`; opposite ones lie opposite the middle.
+fn place(index: usize) -> [isize; 2] {
+    [(index / SIDE) as isize - REACH, (index % SIDE) as isize - REACH]
+}
+
+fn block<'a>(slice: &'a ArrayView2<f32>, [y, x]: [usize; 2]) -> ArrayView2<'a, f32> {
+    slice.slice(s![y..y + BLOCK, x..x + BLOCK])
+}
+
+/// Variances of a slice's blocks without their planes, and where they begin; what is set to one value is left out.
+fn variances(slice: &ArrayView2<f32>, z: usize) -> Vec<(f64, [usize; 3])> {
+    let corners = |extent: usize| (0..(extent + 1).saturating_sub(BLOCK)).step_by(PITCH);
     let (ny, nx) = slice.dim();
-    let corners = places(ny).flat_map(|y| places(nx).map(move |x| [y, x]));
-    corners
-        .filter_map(|[y, x]| {
-            let block = slice.slice(s![y..y + BLOCK, x..x + BLOCK]);
-            let equal =
-                block.rows().into_iter().map(|row| row.iter().zip(row.iter().skip(1)).filter(|(a, b)| a == b).count());
-            if equal.sum::<usize>() > BLOCK * BLOCK / 8 {
-                return None;
-            }
-            let block = without_plane(block);
-            let variance = block.iter().map(|value| value * value).sum::<f64>() / (BLOCK * BLOCK) as f64;
-            (variance > 0.0).then_some((variance, block))
-        })
-        .collect()
+    let variance = |y: usize, x: usize| {
+        let block = block(slice, [y, x]);
+        let equal =
+            block.rows().into_iter().map(|row| row.iter().zip(row.iter().skip(1)).filter(|(a, b)| a == b).count());
+        if equal.sum::<usize>() > BLOCK * BLOCK / 8 {
+            return None;
+        }
+        let square = without_plane(block).iter().map(|value| value * value).sum::<f64>();
+        (square > 0.0).then_some((square / (BLOCK * BLOCK) as f64, [z, y, x]))
+    };
+    corners(ny).flat_map(|y| corners(nx).filter_map(move |x| variance(y, x))).collect()
 }
 
 /// The block less the plane that fits it best.

@@ -7,9 +7,7 @@ use super::{
     iteration::Enough,
     options::Options,
 };
-use crate::{
-    device::Device, error::Result, geometry::Grid, monitor::Monitor, scan::Scan, solvers::ConjugateGradient,
-};
+use crate::{device::Device, error::Result, geometry::Grid, monitor::Monitor, scan::Scan, solvers::ConjugateGradient};
 
 /// Where the data's noise does not end it.
 const ENOUGH: Enough = Enough { change: 1e-3, most: 100 };

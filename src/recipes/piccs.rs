@@ -19,7 +19,9 @@ pub struct Piccs(pub Options);
 impl Recipe for Piccs {
     fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
         let Some(prior) = &self.0.prior else {
-            return Err(Error::Option("piccs needs a prior image on the grid of the reconstruction: give --prior".into()));
+            return Err(Error::Option(
+                "piccs needs a prior image on the grid of the reconstruction: give --prior".into(),
+            ));
         };
         let [nz, ny, nx] = grid.shape;
         if prior.shape() != grid.shape {

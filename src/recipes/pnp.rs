@@ -15,7 +15,10 @@ use std::sync::Arc;
 use ndarray::Array3;
 
 use super::{
-    Iteration, Recipe, Reconstruction, classical, iteration::Enough, noise, options::{Options, Strength},
+    Iteration, Recipe, Reconstruction, classical,
+    iteration::Enough,
+    noise,
+    options::{Options, Strength},
 };
 use crate::{
     denoisers::{self, Noisy, Sigma, Weights},
@@ -66,7 +69,8 @@ impl Recipe for Pnp {
             return Ok(classical::finished("pnp", first, &scan, grid, notes));
         }
         let start = classical::start(options, grid, device, Some(first))?;
-        let (step, gain) = monitor.step("plan", 1, || data(options, (&scan, grid), device, tuning.steps, &mut notes))?;
+        let (step, gain) =
+            monitor.step("plan", 1, || data(options, (&scan, grid), device, tuning.steps, &mut notes))?;
         let sigmas = tuning.sigmas.map(|sigma| sigma / gain);
         let lambda = options.strength.of(tuning.lambda);
         notes.push(remark(options.denoiser.as_deref(), lambda, sigmas));
@@ -90,9 +94,12 @@ pub(super) fn named(name: Option<&str>, weights: Weights) -> Result<Box<dyn deno
     let name = name.unwrap_or(USUAL);
     if !denoisers::ALL.contains(&name) {
         let known = denoisers::ALL.join(", ");
-        return Err(crate::Error::Option(format!("there is no denoiser '{name}' to be pnp's prior; there are {known}")));
+        return Err(crate::Error::Option(format!(
+            "there is no denoiser '{name}' to be pnp's prior; there are {known}"
+        )));
     }
-    denoisers::named(name, &denoisers::Options { weights, ..Default::default() })
+    // A round asks once: the next one mends it.
+    denoisers::named(name, &denoisers::Options { weights, turned: false, ..Default::default() })
 }
 
 /// What was decided.

@@ -2,7 +2,8 @@
 
 use super::{Recipe, Reconstruction, options::Options, variational};
 use crate::{
-    device::Device, error::Result, geometry::Grid, monitor::Monitor, operators::Pixels, regularisers::total_generalised_variation, scan::Scan,
+    device::Device, error::Result, geometry::Grid, monitor::Monitor, operators::Pixels,
+    regularisers::total_generalised_variation, scan::Scan,
 };
 
 /// The recipe.

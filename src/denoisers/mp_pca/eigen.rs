@@ -27,8 +27,9 @@ impl<'a, T: Number> Tridiagonal<'a, T> {
     /// Of the Hermitian `matrix`, `[row, column]`, whose contents are lost.
     #[inline(always)]
     pub fn of(matrix: &'a mut [T], n: usize) -> Self {
-        let (mut factors, mut diagonal, mut beside) = (vec![0.0; n], vec![0.0; n], vec![T::ZERO; n.saturating_sub(1)]);
-        let mut image = vec![T::ZERO; n];
+        let (mut factors, mut diagonal, mut beside) =
+            (vec![0.0; n], vec![0.0; n], vec![T::zero(); n.saturating_sub(1)]);
+        let mut image = vec![T::zero(); n];
         for k in 0..n {
             diagonal[k] = matrix[k * n + k].re();
             if k + 1 == n {
@@ -46,29 +47,29 @@ impl<'a, T: Number> Tridiagonal<'a, T> {
                 continue;
             }
             // v ← v + phase·|v|·e₁; the reflection takes the column to −phase·|v|·e₁.
-            let phase = if first > 0.0 { v[0].scaled(1.0 / first) } else { T::of(1.0) };
-            beside[k] = phase.scaled(-size);
-            v[0] = v[0].plus(phase.scaled(size));
+            let phase = if first > 0.0 { v[0] * (1.0 / first) } else { T::of(1.0) };
+            beside[k] = phase * -size;
+            v[0] = v[0] + phase * size;
             let factor = 2.0 / v.iter().map(|value| value.norm_sqr()).sum::<f64>();
             factors[k] = factor;
             // A ← HAH, H = 1 − factor·v·vᴴ: with p = factor·A·v and w = p − (factor/2)(vᴴp)·v, A − v·wᴴ − w·vᴴ.
             let m = n - k - 1;
             let p = &mut image[..m];
-            p.fill(T::ZERO);
+            p.fill(T::zero());
             for (row, v) in v.iter().enumerate() {
                 // Column r of A is the conjugate of row r.
-                let (line, v) = (&tail[row * n + k + 1..][..m], v.scaled(factor));
+                let (line, v) = (&tail[row * n + k + 1..][..m], *v * factor);
                 for (p, a) in p.iter_mut().zip(line) {
-                    *p = p.plus(a.conj().times(v));
+                    *p = *p + a.conj() * v;
                 }
             }
-            let half = dot(v, p).scaled(-0.5 * factor);
+            let half = dot(v, p) * (-0.5 * factor);
             add(half, v, p);
             for row in 0..m {
-                let (a, b) = (v[row].scaled(-1.0), p[row].scaled(-1.0));
+                let (a, b) = (v[row], p[row]);
                 let line = &mut tail[row * n + k + 1..][..m];
                 for ((value, w), v) in line.iter_mut().zip(&*p).zip(&*v) {
-                    *value = value.plus(a.times(w.conj())).plus(b.times(v.conj()));
+                    *value = *value - a * w.conj() - b * v.conj();
                 }
             }
         }
@@ -144,11 +145,11 @@ impl<'a, T: Number> Tridiagonal<'a, T> {
                 solver.solve(&mut x);
                 for _ in 0..2 {
                     for other in found.chunks_exact(n) {
-                        add(dot(other, &x).scaled(-1.0), other, &mut x);
+                        add(-dot(other, &x), other, &mut x);
                     }
                 }
                 let size = x.iter().map(|value| value.norm_sqr()).sum::<f64>().sqrt();
-                x.iter_mut().for_each(|value| *value = value.scaled(1.0 / size));
+                x.iter_mut().for_each(|value| *value = *value * (1.0 / size));
             }
             found.extend(x);
         }
@@ -156,7 +157,7 @@ impl<'a, T: Number> Tridiagonal<'a, T> {
         for x in found.chunks_exact_mut(n) {
             for k in (0..n.saturating_sub(2)).rev() {
                 let v = &self.reflections[k * n + k + 1..(k + 1) * n];
-                let along = dot(v, &x[k + 1..]).scaled(-self.factors[k]);
+                let along = dot(v, &x[k + 1..]) * -self.factors[k];
                 add(along, v, &mut x[k + 1..]);
             }
         }
@@ -183,9 +184,9 @@ impl<T: Number> Shifted<T> {
     fn of(diagonal: &[f64], beside: &[T], value: f64, scale: f64) -> Self {
         let n = diagonal.len();
         let least = T::of(scale * f64::EPSILON);
-        let (mut upper, mut lower) = (vec![[T::ZERO; 3]; n], Vec::with_capacity(n));
-        let next = |k: usize| if k < beside.len() { beside[k].conj() } else { T::ZERO };
-        let mut row = [T::of(diagonal[0] - value), next(0), T::ZERO];
+        let (mut upper, mut lower) = (vec![[T::zero(); 3]; n], Vec::with_capacity(n));
+        let next = |k: usize| if k < beside.len() { beside[k].conj() } else { T::zero() };
+        let mut row = [T::of(diagonal[0] - value), next(0), T::zero()];
         for k in 0..n - 1 {
             // Row k + 1 has beside[k] under the diagonal.
             let below = [beside[k], T::of(diagonal[k + 1] - value), next(k + 1)];
@@ -195,10 +196,10 @@ impl<T: Number> Shifted<T> {
             if pivot[0].norm_sqr() <= least.norm_sqr() {
                 pivot[0] = least;
             }
-            let ratio = other[0].times(pivot[0].conj()).scaled(1.0 / pivot[0].norm_sqr());
+            let ratio = other[0] * pivot[0].conj() * (1.0 / pivot[0].norm_sqr());
             upper[k] = pivot;
             lower.push((ratio, exchanged));
-            row = [other[1].minus(ratio.times(pivot[1])), other[2].minus(ratio.times(pivot[2])), T::ZERO];
+            row = [other[1] - ratio * pivot[1], other[2] - ratio * pivot[2], T::zero()];
         }
         if row[0].norm_sqr() <= least.norm_sqr() {
             row[0] = least;
@@ -213,18 +214,18 @@ impl<T: Number> Shifted<T> {
             if *exchanged {
                 x.swap(k, k + 1);
             }
-            x[k + 1] = x[k + 1].minus(ratio.times(x[k]));
+            x[k + 1] = x[k + 1] - *ratio * x[k];
         }
         for k in (0..x.len()).rev() {
             let [pivot, first, second] = self.upper[k];
             let mut value = x[k];
             if k + 1 < x.len() {
-                value = value.minus(first.times(x[k + 1]));
+                value = value - first * x[k + 1];
             }
             if k + 2 < x.len() {
-                value = value.minus(second.times(x[k + 2]));
+                value = value - second * x[k + 2];
             }
-            x[k] = value.times(pivot.conj()).scaled(1.0 / pivot.norm_sqr());
+            x[k] = value * pivot.conj() * (1.0 / pivot.norm_sqr());
         }
     }
 }
@@ -263,12 +264,12 @@ mod tests {
         assert!((square.sqrt() / scale - 1.0).abs() < 1e-12, "{n}: {square}");
         for (k, v) in vectors.chunks_exact(n).enumerate() {
             for (j, w) in vectors.chunks_exact(n).enumerate() {
-                let off = dot(v, w).minus(T::of(f64::from(u8::from(j == k)))).norm_sqr().sqrt();
+                let off = (dot(v, w) - T::of(f64::from(u8::from(j == k)))).abs();
                 assert!(off < 1e-12, "{n}: vectors {k} and {j}: {off:e}");
             }
             for (i, row) in a.chunks_exact(n).enumerate() {
-                let product = row.iter().zip(v).fold(T::ZERO, |sum, (a, v)| sum.plus(a.times(*v)));
-                let off = product.minus(v[i].scaled(values[n - 1 - k])).norm_sqr().sqrt();
+                let product = row.iter().zip(v).fold(T::zero(), |sum, (a, v)| sum + *a * *v);
+                let off = (product - v[i] * values[n - 1 - k]).abs();
                 assert!(off < 1e-11 * scale, "{n}: vector {k}: {:e}", off / scale);
             }
         }

@@ -32,6 +32,8 @@ use crate::{
 pub const NAME: &str = "mp-pca";
 /// Side of a patch, unless there are more frames than its pixels.
 const SIDE: usize = 5;
+/// Pixels of a patch at least: with two or three the law knows no signal from noise.
+const FEWEST: usize = 8;
 /// Rows of patches whose results wait to be added up.
 const WAITING: usize = 32;
 
@@ -122,7 +124,7 @@ struct Sums<N> {
 impl<N: Number> Sums<N> {
     fn new(frames: usize, pixels: usize) -> Self {
         let zeros = || vec![0.0; pixels];
-        let values = vec![N::ZERO; frames * pixels];
+        let values = vec![N::zero(); frames * pixels];
         Self { values, weights: zeros(), sigma: zeros(), components: zeros(), patches: zeros() }
     }
 }
@@ -131,7 +133,7 @@ impl MpPca {
     /// Takes the noise off `series`, `[frame, z, y, x]`.
     ///
     /// # Errors
-    /// [`Error::Option`] for less than two frames, patches of less than two pixels or a step of 0; [`Error::NonFinite`];
+    /// [`Error::Option`] for less than two frames, patches of less than eight pixels or a step of 0; [`Error::NonFinite`];
     /// [`Error::Interrupted`].
     pub fn denoise<T: Sample>(&self, series: &ArrayView4<T>, monitor: &Monitor) -> Result<Denoised<T>> {
         let (frames, nz, ny, nx) = series.dim();
@@ -161,7 +163,7 @@ impl MpPca {
             }
         }
         let pixels = nz * ny * nx;
-        let values = (0..frames * pixels).map(|at| T::rounded(sums.values[at].scaled(1.0 / sums.weights[at % pixels])));
+        let values = (0..frames * pixels).map(|at| T::rounded(sums.values[at] * (1.0 / sums.weights[at % pixels])));
         let of_patches = |sum: &[f64]| {
             let means = sum.iter().zip(&sums.patches).map(|(sum, count)| (sum / count) as f32).collect();
             Array3::from_shape_vec((nz, ny, nx), means).expect("a number a pixel")
@@ -188,9 +190,9 @@ impl MpPca {
                 within(enough.unwrap_or(largest.max(SIDE)))
             }
         };
-        if count(patch) < 2 {
+        if count(patch) < FEWEST {
             return Err(Error::Option(format!(
-                "patches of {patch:?} pixels (z, y, x) in images of {shape:?}: too few to tell noise by; mp-pca compares pixels"
+                "patches of {patch:?} pixels (z, y, x) in images of {shape:?}: too few to tell noise by; {FEWEST} at least"
             )));
         }
         if (0..3).any(|axis| patch[axis] < shape[axis] && self.step > patch[axis]) {
@@ -225,7 +227,7 @@ impl<T: Sample> Volume<T> {
             for frame in 0..frames {
                 let values = &found.values[frame * pz * py * nx + from..][..nx];
                 let sums = &mut sums.values[frame * nz * ny * nx + into..][..nx];
-                sums.iter_mut().zip(values).for_each(|(sum, value)| *sum = sum.plus(*value));
+                sums.iter_mut().zip(values).for_each(|(sum, value)| *sum = *sum + *value);
             }
             let add = |sums: &mut [f64], values: &[f64]| {
                 sums[into..into + nx].iter_mut().zip(&values[from..from + nx]).for_each(|(sum, value)| *sum += value);
@@ -257,8 +259,8 @@ impl<T: Sample> Loop for Row<'_, T> {
         let by_frame = frames < pixels;
         let (r, q) = (frames.min(pixels), frames.max(pixels));
         let place = |frame: usize, pixel: usize| if by_frame { frame * pixels + pixel } else { pixel * frames + frame };
-        let (mut matrix, mut means) = (vec![T::Number::ZERO; r * q], vec![T::Number::ZERO; frames]);
-        let (mut gram, mut line) = (vec![T::Number::ZERO; r * r], vec![T::Number::ZERO; q]);
+        let (mut matrix, mut means) = (vec![T::Number::of(0.0); r * q], vec![T::Number::of(0.0); frames]);
+        let (mut gram, mut line) = (vec![T::Number::of(0.0); r * r], vec![T::Number::of(0.0); q]);
         let mut sums: Sums<T::Number> = Sums::new(frames, pz * py * nx);
         for x in starts {
             for frame in 0..frames {
@@ -269,10 +271,10 @@ impl<T: Sample> Loop for Row<'_, T> {
                 }
             }
             for (frame, mean) in means.iter_mut().enumerate() {
-                let sum = (0..pixels).fold(T::Number::ZERO, |sum, pixel| sum.plus(matrix[place(frame, pixel)]));
-                *mean = sum.scaled(1.0 / pixels as f64);
+                let sum = (0..pixels).fold(T::Number::of(0.0), |sum, pixel| sum + matrix[place(frame, pixel)]);
+                *mean = sum * (1.0 / pixels as f64);
                 for pixel in 0..pixels {
-                    matrix[place(frame, pixel)] = matrix[place(frame, pixel)].minus(*mean);
+                    matrix[place(frame, pixel)] = matrix[place(frame, pixel)] - *mean;
                 }
             }
             let Found { variance, components } = patch::denoise(&mut matrix, ([r, q], !by_frame), &mut gram, &mut line);
@@ -282,7 +284,7 @@ impl<T: Sample> Loop for Row<'_, T> {
                 let at = pixel / px * nx + x + pixel % px;
                 for frame in 0..frames {
                     let sum: &mut T::Number = &mut sums.values[frame * pz * py * nx + at];
-                    *sum = sum.plus(means[frame].plus(matrix[place(frame, pixel)]).scaled(weight));
+                    *sum = *sum + (means[frame] + matrix[place(frame, pixel)]) * weight;
                 }
                 sums.weights[at] += weight;
                 sums.sigma[at] += sigma;

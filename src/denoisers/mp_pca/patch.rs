@@ -70,10 +70,10 @@ pub(super) fn denoise<T: Number>(
     if noise > 0 {
         // The projection onto the signal's components: V(VᴴX), one after the other.
         let vectors = reduced.vectors(&values, components);
-        let mut quiet = vec![T::ZERO; r * q];
+        let mut quiet = vec![T::zero(); r * q];
         let row = &mut row[..q];
         for vector in vectors.chunks_exact(r) {
-            row.fill(T::ZERO);
+            row.fill(T::zero());
             for (line, v) in matrix.chunks_exact(q).zip(vector) {
                 add(v.conj(), line, row);
             }

@@ -38,7 +38,8 @@ fn sample(options: &Options) -> Result<Sampling> {
 fn drawn(options: &Options, [rows, columns]: [usize; 2], mut sampled: Vec<bool>) -> Result<Vec<bool>> {
     let fixed = sampled.iter().filter(|point| **point).count();
     let budget = options.budget(rows * columns, fixed)?;
-    let off_centre = |index: usize, extent: usize| (index as f64 - (extent / 2) as f64) / (extent as f64 / 2.0).max(1.0);
+    let off_centre =
+        |index: usize, extent: usize| (index as f64 - (extent / 2) as f64) / (extent as f64 / 2.0).max(1.0);
     let key = |point: usize| {
         let (row, column) = (point / columns, point % columns);
         let radius = off_centre(row, rows).hypot(off_centre(column, columns)).min(1.0);

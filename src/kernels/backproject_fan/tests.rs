@@ -130,7 +130,8 @@ fn a_number_that_is_not_finite_in_a_matrix_breaks_nothing() {
     for curved in [false, true] {
         let kernel = whole(33, 33, 20, 3, curved);
         let filtered = Noise(1).lines(&kernel.part);
-        let matrices = [[f32::NAN; 8], [f32::INFINITY, 1.0, 0.0, 1.0, 0., 0., 1.0, 9.0], [1.0, 1e38, -1e38, 0., 0., 0., 0., 0.]];
+        let matrices =
+            [[f32::NAN; 8], [f32::INFINITY, 1.0, 0.0, 1.0, 0., 0., 1.0, 9.0], [1.0, 1e38, -1e38, 0., 0., 0., 0., 0.]];
         for simd in Simd::available() {
             let mut image = vec![0.0; 33 * 33];
             kernel.accumulate(simd, &filtered, matrices.as_flattened(), &mut image);

@@ -123,7 +123,9 @@ fn random_matrices_and_slabs_that_cut_views_and_slices() {
             matrices_first: 3,
         };
         let matrices: Vec<[f32; 8]> = (0..90)
-            .map(|_| [22.0 + 30.0 * noise.next(), 2.5 * noise.next().powi(3), 2.5 * noise.next().powi(3), 0., 0., 0., 0., 0.])
+            .map(|_| {
+                [22.0 + 30.0 * noise.next(), 2.5 * noise.next().powi(3), 2.5 * noise.next().powi(3), 0., 0., 0., 0., 0.]
+            })
             .collect();
         check(part, &matrices, round.into());
     }
@@ -133,7 +135,8 @@ fn random_matrices_and_slabs_that_cut_views_and_slices() {
 fn a_number_that_is_not_finite_in_a_matrix_breaks_nothing() {
     let part = whole(33, 33, 20, 3);
     let filtered = Noise(1).lines(&part);
-    let matrices = [[f32::NAN; 8], [f32::INFINITY, 1.0, 0.0, 0., 0., 0., 0., 0.], [1.0, 1e38, -1e38, 0., 0., 0., 0., 0.]];
+    let matrices =
+        [[f32::NAN; 8], [f32::INFINITY, 1.0, 0.0, 0., 0., 0., 0., 0.], [1.0, 1e38, -1e38, 0., 0., 0., 0., 0.]];
     for simd in Simd::available() {
         let mut image = vec![0.0; 33 * 33];
         BackprojectParallel { part, spare: 0 }.accumulate(simd, &filtered, matrices.as_flattened(), &mut image);

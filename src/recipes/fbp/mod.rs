@@ -59,12 +59,10 @@ impl Recipe for Fbp {
         }
         let Scan { projections, geometry } = scan;
         let [views, rows, columns] = geometry.shape();
-        let (filter, backprojection, notes) =
-            monitor.step("plan", 1, || self.plan(&geometry, grid, device))?;
+        let (filter, backprojection, notes) = monitor.step("plan", 1, || self.plan(&geometry, grid, device))?;
         let lines = views * rows;
-        let projections = monitor.step("upload", 1, || {
-            device.upload(&[lines, columns], projections.into_raw_vec_and_offset().0)
-        })?;
+        let projections =
+            monitor.step("upload", 1, || device.upload(&[lines, columns], projections.into_raw_vec_and_offset().0))?;
         let filtered = monitor.step("filter", lines as u64, || {
             let mut filtered = device.zeros(&filter.filtered_shape(), Element::F32)?;
             filter.apply(&projections, &mut filtered, monitor)?;

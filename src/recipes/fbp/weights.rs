@@ -228,7 +228,8 @@ mod tests {
 
     #[test]
     fn gaps_fill_the_half_turn_whatever_the_order() {
-        for mut angles in [spaced(0.0, 180.0, 7), spaced(360.0, 0.0, 8), spaced(0.0, 360.0, 9), spaced(-90.0, 90.0, 5)] {
+        for mut angles in [spaced(0.0, 180.0, 7), spaced(360.0, 0.0, 8), spaced(0.0, 360.0, 9), spaced(-90.0, 90.0, 5)]
+        {
             let total: f64 = angular_gaps(&angles, PI).iter().sum();
             assert!((total - PI).abs() < 1e-9, "{total}");
             let before = angular_gaps(&angles, PI);
@@ -257,7 +258,8 @@ mod tests {
     fn uneven_lists_keep_every_gap() {
         let mut two_densities = spaced(0.0, 90.0, 180);
         two_densities.extend(spaced(90.0, 180.0, 30));
-        let random: Vec<f64> = (1..=360_u64).map(|i| (i * i * 7919 % 180_000) as f64 / 1000.0).map(f64::to_radians).collect();
+        let random: Vec<f64> =
+            (1..=360_u64).map(|i| (i * i * 7919 % 180_000) as f64 / 1000.0).map(f64::to_radians).collect();
         for angles in [two_densities, random, vec![0.3; 4], vec![1.0]] {
             let total: f64 = angular_gaps(&angles, PI).iter().sum();
             assert!((total - PI).abs() < 1e-9, "{} angles: {total}", angles.len());

@@ -85,11 +85,8 @@ pub fn fill(samples: ArrayView4<Complex32>, mask: &Mask, options: &MrOptions) ->
     let kernels: Vec<Weights> =
         different.par_iter().map(|(pattern, power)| grappa.weights(*pattern, 2_f64.powi(*power))).collect();
     let kernel_of = |key: &(Pattern, i32)| &kernels[different.binary_search(key).expect("one of them")];
-    let found: Vec<Vec<Complex32>> = missing
-        .par_iter()
-        .zip(&keys)
-        .map(|(point, key)| estimate(&samples, reach, *point, kernel_of(key)))
-        .collect();
+    let found: Vec<Vec<Complex32>> =
+        missing.par_iter().zip(&keys).map(|(point, key)| estimate(&samples, reach, *point, kernel_of(key))).collect();
     let mut filled = samples;
     for ([z, y, x], values) in missing.iter().zip(&found) {
         for (coil, value) in values.iter().enumerate() {
@@ -230,7 +227,8 @@ fn contrasts(samples: &Array4<Complex32>, mask: &Mask, region: &[Range<usize>; 3
     // Energy and samples.
     let mut within = (0.0, 0_usize);
     let mut rings = [(0.0, 0_usize); RINGS];
-    for ((_, z, y, x), value) in samples.indexed_iter().filter(|((_, z, y, x), _)| mask.sampled[(z * ny + y) * nx + x]) {
+    for ((_, z, y, x), value) in samples.indexed_iter().filter(|((_, z, y, x), _)| mask.sampled[(z * ny + y) * nx + x])
+    {
         let energy = f64::from(value.norm_sqr());
         let ring = &mut rings[ring(mask.shape, [z, y, x])];
         *ring = (ring.0 + energy, ring.1 + 1);

@@ -4,8 +4,7 @@
 //! λ = FACTOR·σ·g, followed as in [`super::tv`].
 
 use super::{
-    MrOptions, MrRecipe, MrReconstruction,
-    encoding,
+    MrOptions, MrRecipe, MrReconstruction, encoding,
     following::{Following, Wish},
     frames,
 };
@@ -42,7 +41,8 @@ impl MrRecipe for L1Wavelet {
     fn reconstruct(&self, scan: KSpace, device: &Device, monitor: &Monitor) -> Result<MrReconstruction> {
         frames::each_frame(("l1-wavelet", &self.0), scan, (device, monitor), |encoded| {
             let [nz, ny, nx] = encoded.matrix;
-            let wavelets = Wavelets::new(device, encoded.matrix, Pixels::Complex, Family::Db2, usual_levels(encoded.matrix))?;
+            let wavelets =
+                Wavelets::new(device, encoded.matrix, Pixels::Complex, Family::Db2, usual_levels(encoded.matrix))?;
             let sparse = SparseWavelets::new(device, wavelets, 1.0, Some(SEED))?;
             let mut look = encoded.equations(device)?;
             let residual = move |image: &Array| look.residual(image);

@@ -72,7 +72,11 @@ impl MrRecipe for LowRank {
                 images[*frame] = Some(encoding::image(values.as_slice().unwrap_or_default(), [nz, ny, nx]));
             }
             if slice == 0 {
-                notes.push(format!("{} frames together, {} on blocks of {SIDE} × {SIDE} pixels", frames.len(), solver.remark()));
+                notes.push(format!(
+                    "{} frames together, {} on blocks of {SIDE} × {SIDE} pixels",
+                    frames.len(),
+                    solver.remark()
+                ));
                 notes.push(note);
             }
         }

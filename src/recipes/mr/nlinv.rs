@@ -37,7 +37,8 @@ const SCALE: f64 = 100.0;
 const REDUCTION: f32 = 2.0;
 /// Gauss–Newton steps where nobody says how many.
 const STEPS: usize = 9;
-/// Of the conjugate gradients: the residual's part at which they stop, and how many there are at most.
+/// Of the conjugate gradients: the residual's part at which they stop, and how many there are at most. The residual is one number,
+/// read every round: rounds more than are needed would amplify rounding.
 const ENOUGH: f64 = 0.02;
 const MOST: usize = 60;
 
@@ -49,7 +50,9 @@ impl MrRecipe for Nlinv {
     fn reconstruct(&self, scan: KSpace, device: &Device, monitor: &Monitor) -> Result<MrReconstruction> {
         check(&self.0)?;
         if self.0.maps.is_some() {
-            return Err(Error::Option("nlinv finds the coils itself: leave --maps out, or use sense, tv or tgv".into()));
+            return Err(Error::Option(
+                "nlinv finds the coils itself: leave --maps out, or use sense, tv or tgv".into(),
+            ));
         }
         if self.0.strength != Strength::Auto {
             return Err(Error::Option(
@@ -77,7 +80,7 @@ impl MrRecipe for Nlinv {
 struct Model {
     device: Device,
     matrix: [usize; 3],
-    coils: usize,
+    count: usize,
     fourier: Fourier,
     /// W and P, `[nz·ny, nx]`.
     smooth: Array,
@@ -93,7 +96,7 @@ struct Joint {
     /// ρ, conj(ρ) and the cⱼ there.
     image: Array,
     conjugate: Array,
-    coils: Array,
+    sensitivities: Array,
     shape: [usize; 3],
     /// Two sets of coil images and an image.
     work: Mutex<([Array; 2], Array)>,
@@ -105,7 +108,8 @@ impl Model {
         coils::check(device, mask.shape, 1)?;
         let weight = |index: usize| {
             let place = [index / nx / ny, index / nx % ny, index % nx];
-            let squares = place.iter().zip(mask.shape).map(|(at, n)| ((*at as f64 - (n / 2) as f64) / n as f64).powi(2));
+            let squares =
+                place.iter().zip(mask.shape).map(|(at, n)| ((*at as f64 - (n / 2) as f64) / n as f64).powi(2));
             (1.0 + SMOOTHNESS.0 * squares.sum::<f64>()).powf(-SMOOTHNESS.1) as f32
         };
         let samples = scan.samples.index_axis(Axis(0), frame);
@@ -118,15 +122,15 @@ impl Model {
         let norm = measured.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
         let scale = if norm > 0.0 { SCALE / norm } else { 1.0 };
         measured.iter_mut().for_each(|value| *value = (f64::from(*value) * scale) as f32);
-        let coils = samples.dim().0;
+        let count = samples.dim().0;
         Ok(Self {
-            fourier: Fourier::centred(device, coils, mask.shape, &coil_images::axes(mask.shape))?,
+            fourier: Fourier::centred(device, count, mask.shape, &coil_images::axes(mask.shape))?,
             smooth: device.upload(&[nz * ny, nx], (0..nz * ny * nx).map(weight).collect::<Vec<f32>>())?,
             sampled: device.upload(&[nz * ny, nx], sampled)?,
-            measured: device.upload(&[coils * nz * ny, 2, nx], measured)?,
+            measured: device.upload(&[count * nz * ny, 2, nx], measured)?,
             device: device.clone(),
             matrix: mask.shape,
-            coils,
+            count,
             scale,
         })
     }
@@ -164,32 +168,34 @@ impl Model {
 impl Joint {
     fn at(model: &Arc<Model>, x: &Array) -> Result<Self> {
         let (device, nx) = (&model.device, model.matrix[2]);
-        let (mut image, mut conjugate, mut coils) = (model.zeros(1)?, model.zeros(1)?, model.zeros(model.coils)?);
+        let (mut image, mut conjugate, mut sensitivities) =
+            (model.zeros(1)?, model.zeros(1)?, model.zeros(model.count)?);
         model.take(x, 0, &mut image);
         add_columns(device, 1.0, (&image, &mut conjugate), nx, [0, 0]);
         add_columns(device, -1.0, (&image, &mut conjugate), nx, [nx, nx]);
-        model.take(x, 1, &mut coils);
-        model.smoothed(&mut coils);
-        let work = Mutex::new(([model.zeros(model.coils)?, model.zeros(model.coils)?], model.zeros(1)?));
-        let shape = [(1 + model.coils) * model.lines(), 2, nx];
-        Ok(Self { model: Arc::clone(model), image, conjugate, coils, shape, work })
+        model.take(x, 1, &mut sensitivities);
+        model.smoothed(&mut sensitivities);
+        let work = Mutex::new(([model.zeros(model.count)?, model.zeros(model.count)?], model.zeros(1)?));
+        let shape = [(1 + model.count) * model.lines(), 2, nx];
+        Ok(Self { model: Arc::clone(model), image, conjugate, sensitivities, shape, work })
     }
 
     /// y − F(x) at the point itself.
     fn unexplained(&self) -> Result<Array> {
         let Model { device, measured, .. } = &*self.model;
-        let (mut model, mut difference) = (self.model.zeros(self.model.coils)?, self.model.zeros(self.model.coils)?);
-        coils::expand(device, (&self.image, 0), &self.coils, 0.0, &mut model);
-        self.model.measure(&mut model);
+        let zeros = || self.model.zeros(self.model.count);
+        let (mut predicted, mut difference) = (zeros()?, zeros()?);
+        coils::expand(device, (&self.image, 0), &self.sensitivities, 0.0, &mut predicted);
+        self.model.measure(&mut predicted);
         add(device, 1.0, measured, &mut difference);
-        add(device, -1.0, &model, &mut difference);
+        add(device, -1.0, &predicted, &mut difference);
         Ok(difference)
     }
 
     /// Dᴴ y into `into`, from Fᴴ P y of every coil: Σ conj(cⱼ)·yⱼ, and W F conj(ρ)·yⱼ.
     fn scatter(&self, back: &Array, (spectra, sum): (&mut Array, &mut Array), into: &mut Array) {
         let Model { device, fourier, smooth, .. } = &*self.model;
-        coils::combine(device, back, &self.coils, (sum, 0));
+        coils::combine(device, back, &self.sensitivities, (sum, 0));
         coils::expand(device, (&self.conjugate, 0), back, 0.0, spectra);
         fourier.transform(Direction::Forward, spectra);
         coils::weigh(device, smooth, spectra);
@@ -224,7 +230,7 @@ impl LinearOperator for Joint {
         self.model.take(x, 0, change);
         self.model.take(x, 1, changes);
         self.model.smoothed(changes);
-        coils::expand(device, (change, 0), &self.coils, 0.0, back);
+        coils::expand(device, (change, 0), &self.sensitivities, 0.0, back);
         coils::expand(device, (&self.image, 0), changes, 1.0, back);
         self.model.measure(back);
         self.model.fourier.transform(Direction::Adjoint, back);
@@ -240,7 +246,7 @@ impl LinearOperator for Joint {
 /// Gauss–Newton steps from ρ = 1 and no coils; the image, and what is to be said of it.
 fn solve(model: &Arc<Model>, steps: usize, monitor: &Monitor) -> Result<(Array3<Complex32>, String)> {
     let (device, [nz, ny, nx]) = (&model.device, model.matrix);
-    let (shape, lines) = ([(1 + model.coils) * nz * ny, 2, nx], nz * ny);
+    let (shape, lines) = ([(1 + model.count) * nz * ny, 2, nx], nz * ny);
     let ones = (0..shape.iter().product()).map(|index| f32::from(index < 2 * lines * nx && index / nx % 2 == 0));
     let start = device.upload(&shape, ones.collect::<Vec<f32>>())?;
     let mut x = device.zeros(&shape, Element::F32)?;
@@ -255,22 +261,24 @@ fn solve(model: &Arc<Model>, steps: usize, monitor: &Monitor) -> Result<(Array3<
         let mut right = joint.adjoint_of(&mut difference)?;
         add(device, damping, &start, &mut right);
         add(device, -damping, &x, &mut right);
-        let mut system = LinearSystem::new(device, Arc::new(joint), right, device.zeros(&shape, Element::F32)?, damping)?;
+        let mut system =
+            LinearSystem::new(device, Arc::new(joint), right, device.zeros(&shape, Element::F32)?, damping)?;
         let enough = ENOUGH * ENOUGH * system.residual_square()?;
         for _ in 0..MOST {
-            if system.residual_square()? <= enough {
-                break;
-            }
             monitor.check()?;
             system.next().expect("solvers never end")?;
             rounds += 1;
+            if system.residual_square()? <= enough {
+                break;
+            }
         }
         add(device, 1.0, system.solution(), &mut x);
         damping /= REDUCTION;
         monitor.advance(step as u64 + 1)?;
     }
     let joint = Joint::at(model, &x)?;
-    let (mut values, coils): (Vec<f32>, Vec<f32>) = (device.download(&joint.image)?, device.download(&joint.coils)?);
+    let (mut values, coils): (Vec<f32>, Vec<f32>) =
+        (device.download(&joint.image)?, device.download(&joint.sensitivities)?);
     for (index, line) in values.chunks_exact_mut(2 * nx).enumerate() {
         for x in 0..nx {
             let square = |coil: &[f32]| coil[2 * nx * index + x].powi(2) + coil[2 * nx * index + nx + x].powi(2);

@@ -44,7 +44,8 @@ impl MrRecipe for PartialFourierRecipe {
             let mask = coil_images::mask(scan, frame, "partial-fourier")?;
             let asymmetry = Asymmetry::of(mask)?;
             let filled = fill(scan.samples.index_axis(Axis(0), frame), mask, &self.0)?;
-            let whole = Half { asymmetry, iterations: self.0.iteration.count.unwrap_or(ITERATIONS), matrix: mask.shape };
+            let whole =
+                Half { asymmetry, iterations: self.0.iteration.count.unwrap_or(ITERATIONS), matrix: mask.shape };
             let mut notes = vec![filled.note, whole.note(self.0.partial_fourier)];
             let (coils, lines, nx) = (filled.samples.dim().0, mask.shape[0] * mask.shape[1], mask.shape[2]);
             let mut images = planar(filled.samples.rows().into_iter());

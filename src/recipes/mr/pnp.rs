@@ -11,11 +11,7 @@ use std::sync::Arc;
 use ndarray::{Array5, Axis};
 use num_complex::Complex32;
 
-use super::{
-    MrOptions, MrRecipe, MrReconstruction,
-    encoding,
-    frames, variational,
-};
+use super::{MrOptions, MrRecipe, MrReconstruction, encoding, frames, variational};
 use crate::{
     denoisers::{Denoiser, Noisy, Sigma, Weights},
     device::{Array, Device, Element},
@@ -58,7 +54,8 @@ impl MrRecipe for Pnp {
         frames::each_frame(("pnp", options), scan, (device, monitor), |encoded| {
             let [nz, ny, nx] = encoded.matrix;
             let values = variational::first(encoded, (device, monitor), (PRELUDE, options.iteration.keep))?;
-            let tv = |why: &str| Ok((encoding::image(&values, encoded.matrix), vec![format!("the image of tv: {why}")]));
+            let tv =
+                |why: &str| Ok((encoding::image(&values, encoded.matrix), vec![format!("the image of tv: {why}")]));
             if monitor.is_finishing() {
                 return tv("interrupted before the first round");
             }

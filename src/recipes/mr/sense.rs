@@ -69,9 +69,9 @@ fn size_and_roughness(values: &[f32], encoded: &Encoded) -> (f64, f64) {
     let square = |sum: f64, value: f32| sum + f64::from(value).powi(2);
     let energy = values.iter().copied().fold(0.0, square);
     let along_x = values.chunks_exact(nx).flat_map(|row| row.windows(2).map(|pair| pair[1] - pair[0]));
-    let along_y = values.chunks_exact(width * ny).flat_map(|slice| {
-        slice[width..].iter().zip(&slice[..slice.len() - width]).map(|(below, above)| below - above)
-    });
+    let along_y = values
+        .chunks_exact(width * ny)
+        .flat_map(|slice| slice[width..].iter().zip(&slice[..slice.len() - width]).map(|(below, above)| below - above));
     let differences = 0.5 * (along_x.fold(0.0, square) + along_y.fold(0.0, square));
     let size = (energy / values.len().max(1) as f64).sqrt();
     (size, (differences / energy.max(f64::MIN_POSITIVE)).max(1e-6))

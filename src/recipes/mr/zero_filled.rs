@@ -42,11 +42,7 @@ impl MrRecipe for ZeroFilled {
 }
 
 /// The image of each coil, `[coil, z, y, x]`.
-fn gridded(
-    device: &Device,
-    samples: ArrayView4<Complex32>,
-    trajectory: &Trajectory,
-) -> Result<Array4<Complex32>> {
+fn gridded(device: &Device, samples: ArrayView4<Complex32>, trajectory: &Trajectory) -> Result<Array4<Complex32>> {
     let (coils, weights) = (samples.dim().0, density_compensation(trajectory, ROUNDS)?);
     let nufft = Nufft::new(device, trajectory, coils, TOLERANCE)?;
     let mut lines = planar(samples.rows().into_iter());

@@ -97,7 +97,15 @@ impl NonLocalSolver {
             }
         };
         let (unit, remark) = (tuned.geometry.unit, tuned.remark());
-        Self { stage: Stage::Prelude(Box::new(tuned)), filter: Some(filter), prelude, rounds, iteration: 0, unit, remark }
+        Self {
+            stage: Stage::Prelude(Box::new(tuned)),
+            filter: Some(filter),
+            prelude,
+            rounds,
+            iteration: 0,
+            unit,
+            remark,
+        }
     }
 
     /// Ends the prelude.

@@ -14,13 +14,7 @@ use crate::{
     monitor::Monitor,
     problem::Bounds,
     random::Draws,
-    recipes::{
-        Recipe, Reconstruction, classical,
-        options::Options,
-        provenance,
-        pwls::Pwls,
-        volume,
-    },
+    recipes::{Recipe, Reconstruction, classical, options::Options, provenance, pwls::Pwls, volume},
     scan::Scan,
 };
 

@@ -37,7 +37,9 @@ impl Gabor {
         let bands = self.bands.iter().all(|band| *band > 0.0 && *band <= 0.25);
         let empty = self.bands.is_empty() || self.directions == 0 || self.phases.is_empty();
         let bad = !bands || empty || self.phases.iter().any(|phase| !phase.is_finite());
-        bad.then(|| "Gabor channels need bands that begin between 0 and 0.25 cycles a pixel, directions and phases".into())
+        bad.then(|| {
+            "Gabor channels need bands that begin between 0 and 0.25 cycles a pixel, directions and phases".into()
+        })
     }
 
     pub(super) fn templates(&self, frame: &Frame) -> Vec<Vec<f64>> {
