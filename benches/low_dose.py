@@ -7,7 +7,7 @@
 
 Each slice is made twice as fine and scanned with 720 fan views over a full turn (736 cells on a curved detector, as wide as
 a pixel at the axis, 570 mm from the source), 10⁵ photons a ray at full dose. RMSE in HU, PSNR and SSIM as in
-`benches/chest.py`. `--lodopab` scans by LoDoPaB-CT's protocol instead (`rushlight scan --preset lodopab`: 1000 parallel views
+`benches/chest.py`. `pnp:net` is `pnp` with the prior net. `--lodopab` scans by LoDoPaB-CT's protocol instead (`rushlight scan --preset lodopab`: 1000 parallel views
 of 513 cells, 362² pixels, 4096 photons; PSNR and SSIM over the range of each truth), with nothing said about photons. `--inserts` scans the phantom ct-inserts in the same way and prints where the task transfer function of
 each rod falls to a half, in 1/mm. A task's own curve, AUC against photons, is `rushlight bench dose --phantoms cct189`.
 """
@@ -68,10 +68,14 @@ def main():
 
 def reconstruct(scan, image, job, voxel):
     method, photons = job
-    extra = ["--filter", "hann"] if method == "fbp" else ["--photons", photons]
-    report = rushlight("recon", scan, "--method", method, *extra, "--size", N, "--voxel", f"{voxel}mm", "--force", "--json",
+    extra = ["--filter", "hann"] if method == "fbp" else [*prior(method), "--photons", photons]
+    report = rushlight("recon", scan, "--method", method.split(":")[0], *extra, "--size", N, "--voxel", f"{voxel}mm", "--force", "--json",
                        "-o", image)
     return json.loads(report)["total_seconds"]
+
+
+def prior(method):
+    return ["--prior", method.split(":")[1]] if ":" in method else []
 
 
 def one(options, folder, index, job):
@@ -91,8 +95,8 @@ def lodopab(options, folder, index, method):
     scan, truth, image = f"{folder}/lodopab{index}.h5", f"{folder}/lodopab{index}.npy", f"{folder}/image.npy"
     if not os.path.exists(scan):
         rushlight("scan", options.stack, "--slice", index, "--unit", options.unit, "--preset", "lodopab", "--seed", 1, "-o", scan, "--truth", truth)
-    extra = ["--filter", "hann"] if method == "fbp" else []
-    report = rushlight("recon", scan, "--method", method, *extra, "--size", 362, "--voxel", f"{260 / 362}mm", "--force", "--json", "-o", image)
+    extra = ["--filter", "hann"] if method == "fbp" else prior(method)
+    report = rushlight("recon", scan, "--method", method.split(":")[0], *extra, "--size", 362, "--voxel", f"{260 / 362}mm", "--force", "--json", "-o", image)
     scores = json.loads(rushlight("compare", image, truth, "--json"))
     return scores["psnr"], scores["ssim"], json.loads(report)["total_seconds"]
 

@@ -1,17 +1,18 @@
-//! The network of `denoise --method net` beside the processor's own rate of multiply–adds, by turns in one run.
+//! The network of `denoise --method net` beside the device's own rate of multiply–adds, by turns in one run: on the CPU, and on
+//! the best hardware GPU if there is one.
 //!
 //!     cargo bench --bench network            # RAYON_NUM_THREADS=1 for one thread
 //!
 //! The peak is that of a loop that stays in registers, on as many threads: 12 vectors of 512 or 256 bits, enough
-//! to hide the latency. The network's multiply–adds are those of its layers' weights, at 512² pixels,
-//! asked once.
+//! to hide the latency; on a GPU that of invocations that do the same with 16 numbers. The network's multiply–adds are those of its layers' weights, at 512² pixels,
+//! asked once; on a GPU the image is there already, and 20 are asked for before it is waited for.
 
 use std::{hint::black_box, time::Instant};
 
 use rayon::prelude::*;
 use rushlight::{
     denoisers::{self, Noisy, Options, Sigma, network::Parameters},
-    device::{Device, HostArray, Simd},
+    device::{Choice, Device, Element, Example, Host, HostArray, HostMut, Kernel, Simd},
 };
 
 const N: usize = 512;
@@ -23,31 +24,117 @@ const SUMS: usize = 12;
 
 fn main() {
     let threads = rayon::current_num_threads();
-    let device = Device::cpu();
+    let of_cpu = format!("{} · {threads} threads", Simd::detected());
+    compare(&of_cpu, &Device::cpu(), 1, || {
+        let begin = Instant::now();
+        let done: usize = (0..threads).into_par_iter().map(|_| registers()).sum();
+        done as f64 / begin.elapsed().as_secs_f64()
+    });
+    match Choice::Auto.open() {
+        Ok((device @ Device::Gpu(_), _)) => compare(&device.name(), &device, 20, || peak_of_gpu(&device)),
+        _ => println!("no hardware GPU"),
+    }
+}
+
+/// Prints the rates of the network, asked so many times in a turn, and of registers.
+fn compare(name: &str, device: &Device, times: usize, peak: impl Fn() -> f64) {
     let image = device.upload(&[N, N], HostArray::noise(&[N * N], 1).numbers::<f32>()).expect("room");
     let sigma = Sigma::Flat(0.1);
     let method = denoisers::named("net", &Options { turned: false, ..Options::default() }).expect("there is one");
     let noisy = Noisy::new(&image, [1, N, N], &sigma).expect("a noisy image");
     let products = multiply_adds(&Options::default().weights.parameters());
-    let (mut peaks, mut times) = (Vec::new(), Vec::new());
-    for _ in 0..TURNS {
+    let (mut peaks, mut seconds) = (Vec::new(), Vec::new());
+    for turn in 0..=TURNS {
+        let of_peak = peak();
         let begin = Instant::now();
-        let done: usize = (0..threads).into_par_iter().map(|_| registers()).sum();
-        peaks.push(done as f64 / begin.elapsed().as_secs_f64());
-        let begin = Instant::now();
-        black_box(method.denoise(&device, &noisy).expect("it works"));
-        times.push(begin.elapsed().as_secs_f64());
+        for _ in 0..times {
+            black_box(method.denoise(device, &noisy).expect("it works"));
+        }
+        device.synchronize().expect("it works");
+        // The first turn warms up.
+        if turn > 0 {
+            peaks.push(of_peak);
+            seconds.push(begin.elapsed().as_secs_f64() / times as f64);
+        }
     }
-    let (peak, time) = (median(&mut peaks), median(&mut times));
-    println!("{} · {threads} threads · medians of {TURNS}", Simd::detected());
+    let (peak, seconds) = (median(&mut peaks), median(&mut seconds));
+    println!("{name} · medians of {TURNS}");
     println!("peak of registers     {:7.1} G multiply–adds a second", peak / 1e9);
     println!(
-        "network at {N}²       {:7.1} G in {:.3} s: {:.1} G a second",
+        "network at {N}²       {:7.1} G in {:.2} ms: {:.1} G a second",
         products / 1e9,
-        time,
-        products / time / 1e9
+        1e3 * seconds,
+        products / seconds / 1e9
     );
-    println!("share of the peak     {:7.1} %", 100.0 * products / time / peak);
+    println!("share of the peak     {:7.1} %", 100.0 * products / seconds / peak);
+}
+
+/// A GPU's multiply–adds of numbers that stay in registers.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+struct Registers {
+    factor: f32,
+    rest: f32,
+    groups: u32,
+    spare: u32,
+}
+
+impl Registers {
+    const INVOCATIONS: usize = 256;
+    /// Multiply–adds of an invocation.
+    const EACH: usize = 16 * 2048;
+}
+
+impl Kernel for Registers {
+    const NAME: &'static str = "registers";
+    const WGSL: &'static str = "
+        struct Params { factor: f32, rest: f32, groups: u32, spare: u32 }
+        @group(0) @binding(0) var<uniform> params: Params;
+        @group(0) @binding(1) var<storage, read_write> found: array<f32>;
+        @compute @workgroup_size(256)
+        fn main(@builtin(global_invocation_id) id: vec3u) {
+            let factor = vec4f(params.factor);
+            let rest = vec4f(params.rest);
+            var a = vec4f(f32(id.x));
+            var b = a + 1.0;
+            var c = a + 2.0;
+            var d = a + 3.0;
+            for (var step = 0u; step < 512u; step += 1u) {
+                a = fma(a, factor, rest); b = fma(b, factor, rest); c = fma(c, factor, rest); d = fma(d, factor, rest);
+                a = fma(a, factor, rest); b = fma(b, factor, rest); c = fma(c, factor, rest); d = fma(d, factor, rest);
+                a = fma(a, factor, rest); b = fma(b, factor, rest); c = fma(c, factor, rest); d = fma(d, factor, rest);
+                a = fma(a, factor, rest); b = fma(b, factor, rest); c = fma(c, factor, rest); d = fma(d, factor, rest);
+            }
+            found[id.x] = dot(a + b + c + d, vec4f(1.0));
+        }";
+    const TOLERANCE: f32 = 0.0;
+
+    fn workgroups(&self) -> [u32; 3] {
+        [self.groups, 1, 1]
+    }
+
+    fn on_cpu(&self, _: &[Host], _: &mut [HostMut]) {
+        unreachable!("a GPU's rate");
+    }
+
+    fn example(_: u64) -> Example<Self> {
+        unreachable!("nothing to compare with");
+    }
+}
+
+fn peak_of_gpu(device: &Device) -> f64 {
+    const DISPATCHES: usize = 10;
+    let kernel = Registers { factor: 0.999, rest: 0.001, groups: 8192, spare: 0 };
+    let invocations = kernel.groups as usize * Registers::INVOCATIONS;
+    let mut found = device.zeros(&[1, invocations], Element::F32).expect("room");
+    device.run(&kernel, &[], &mut [found.slab_of_mut(0)]);
+    device.synchronize().expect("it works");
+    let begin = Instant::now();
+    for _ in 0..DISPATCHES {
+        device.run(&kernel, &[], &mut [found.slab_of_mut(0)]);
+    }
+    device.synchronize().expect("it works");
+    (DISPATCHES * invocations * Registers::EACH) as f64 / begin.elapsed().as_secs_f64()
 }
 
 fn median(values: &mut [f64]) -> f64 {

@@ -1,8 +1,8 @@
-// 3 × 3 convolution of feature maps: a workgroup makes 32 × 8 pixels of 16 channels, an invocation four pixels side by side;
-// eight input channels at a time wait in workgroup memory. The names are those of src/kernels/convolve3x3.rs; before this
-// comes lib/channel_blocks.wgsl.
+// 3 × 3 convolution of feature maps: a workgroup makes 32 × 8 pixels of 16 channels, an invocation four pixels side by side of
+// four channels; eight input channels at a time wait in workgroup memory. The names are those of src/kernels/convolve3x3.rs;
+// before this comes lib/channel_blocks.wgsl.
 
-const SIZE = 64u;
+const SIZE = 256u;
 const CHUNK = 8u;
 // A tile of inputs: columns, lines, and numbers from one line to the next: odd, so that lines begin in other banks.
 const COLUMNS = 34u;
@@ -10,13 +10,8 @@ const LINES = 10u;
 const STRIDE = 35u;
 
 var<workgroup> tile: array<f32, 2800>;
+// [tap, input channel, four output channels].
 var<workgroup> taps: array<vec4f, 288>;
-
-// 16 output channels' weights of one input channel.
-fn tap(at: u32) -> mat4x4f {
-    let first = 4u * at;
-    return mat4x4f(taps[first], taps[first + 1u], taps[first + 2u], taps[first + 3u]);
-}
 
 // Input channels, beginning with `first`, and their weights. Beyond the maps' frame the tile has zeros.
 fn fetch(group: vec3u, local: u32, first: u32) {
@@ -49,14 +44,19 @@ fn fetch(group: vec3u, local: u32, first: u32) {
     }
 }
 
+// One channel of four pixels side by side, times weights for four output channels.
+fn product(tap: vec4f, p: f32, q: f32, r: f32, s: f32) -> mat4x4f {
+    return mat4x4f(tap * p, tap * q, tap * r, tap * s);
+}
+
 @compute @workgroup_size(SIZE)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
-    let y = local / 8u;
-    let x = 4u * (local % 8u);
-    var a = mat4x4f();
-    var b = mat4x4f();
-    var c = mat4x4f();
-    var d = mat4x4f();
+    // Channels change fastest, so that neighbours write side by side.
+    let four = local % 4u;
+    let x = 4u * (local / 4u % 8u);
+    let y = local / 32u;
+    // A column for a pixel.
+    var sums = mat4x4f();
     for (var first = 0u; first < params.layer.inputs; first += CHUNK) {
         fetch(group, local, first);
         workgroupBarrier();
@@ -69,29 +69,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
                 let s = tile[source + 3u];
                 let t = tile[source + 4u];
                 let u = tile[source + 5u];
-                let left = tap(3u * line * CHUNK + channel);
-                a += left * p;
-                b += left * q;
-                c += left * r;
-                d += left * s;
-                let middle = tap((3u * line + 1u) * CHUNK + channel);
-                a += middle * q;
-                b += middle * r;
-                c += middle * s;
-                d += middle * t;
-                let right = tap((3u * line + 2u) * CHUNK + channel);
-                a += right * r;
-                b += right * s;
-                c += right * t;
-                d += right * u;
+                let tap = 4u * (3u * line * CHUNK + channel) + four;
+                sums += product(taps[tap], p, q, r, s);
+                sums += product(taps[tap + 4u * CHUNK], q, r, s, t);
+                sums += product(taps[tap + 8u * CHUNK], r, s, t, u);
             }
         }
         workgroupBarrier();
     }
     let top = 8u * group.y + y;
     let start = 32u * group.x + x;
-    finish(group.z, top, start, a);
-    finish(group.z, top, start + 1u, b);
-    finish(group.z, top, start + 2u, c);
-    finish(group.z, top, start + 3u, d);
+    finish_four(group.z, four, top, start, sums[0]);
+    finish_four(group.z, four, top, start + 1u, sums[1]);
+    finish_four(group.z, four, top, start + 2u, sums[2]);
+    finish_four(group.z, four, top, start + 3u, sums[3]);
 }

@@ -180,6 +180,29 @@ fn slices_are_taken_one_by_one() {
     }
 }
 
+/// Methods that compare pixels across a slice, where it does not fit a binding.
+#[test]
+fn bands_leave_no_seams() {
+    let all = head_of(264);
+    let slice = |z: isize| all.slice(s![.., .., 100 + z..160 + z]).to_owned();
+    let stack = ndarray::concatenate(ndarray::Axis(0), &[-2, 0, 2].map(slice).each_ref().map(|s| s.view())).unwrap();
+    let noisy = with_noise(&stack, 0.08, 4);
+    let map: Vec<f32> = (0..noisy.len()).map(|at| 0.04 + 0.06 * (at % (264 * 60)) as f32 / (264.0 * 60.0)).collect();
+    for whole in [Some(Device::cpu()), gpu()].into_iter().flatten() {
+        let banded = whole.clone().with_binding_limit(65_000);
+        for (name, depth) in [("bm3d", 0), ("nlm", 0), ("nlm", 1), ("bilateral", 0)] {
+            let method = denoisers::named(name, &Options { depth, ..Options::default() }).unwrap();
+            let [a, b] = [&whole, &banded].map(|device| {
+                let sigma = Sigma::Map(device.upload(&[3 * 264, 60], map.clone()).unwrap());
+                denoised(&*method, device, &noisy, &sigma)
+            });
+            let apart = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            println!("{name}, depth {depth}, {}: {apart:e}", whole.name());
+            assert!(apart < 1e-5 && rms(&a, &noisy) > 0.01, "{name}, depth {depth}, {}: {apart}", whole.name());
+        }
+    }
+}
+
 /// Noise that 2 × 2 neighbours share, of variance 1, and its spectrum.
 fn shared_noise(size: usize, seed: u64) -> (Array3<f32>, Array2<f32>) {
     let white = |y: usize, x: usize| Draws::new(seed, [0, y, x]).normal();

@@ -48,7 +48,11 @@ fn reference() -> (Tensors, [Tensor; 3]) {
 }
 
 fn network() -> Network {
-    Network { parameters: Arc::new(Parameters::from_bytes(&bytes(&reference().0)).unwrap()), strength: 1.0 }
+    with_strength(1.0)
+}
+
+fn with_strength(strength: f32) -> Network {
+    Network::new(Arc::new(Parameters::from_bytes(&bytes(&reference().0)).unwrap()), strength)
 }
 
 fn denoised(device: &Device, image: &[f32], slices: [usize; 3], sigma: &[f32], strength: f32) -> Vec<f32> {
@@ -58,7 +62,7 @@ fn denoised(device: &Device, image: &[f32], slices: [usize; 3], sigma: &[f32], s
         [one] => Sigma::Flat(*one),
         map => Sigma::Map(device.upload(&[nz * ny, nx], map).unwrap()),
     };
-    let method = Network { strength, ..network() };
+    let method = with_strength(strength);
     device.download(&method.denoise(device, &Noisy::new(&image, slices, &sigma).unwrap()).unwrap()).unwrap()
 }
 
@@ -105,6 +109,21 @@ fn tiles_leave_no_seams() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("one binding of 10000 bytes") && error.lines().count() == 1, "{error}");
+}
+
+#[test]
+fn asked_again_it_has_forgotten_the_last_image() {
+    let method = network();
+    for (name, device) in devices::every(1 << 20) {
+        // As large, not as large, and both in a tile of 40 × 48 pixels.
+        for (seed, [ny, nx]) in [(5, [40, 48]), (6, [40, 48]), (7, [33, 47]), (8, [40, 64]), (9, [40, 48])] {
+            let image = noise(ny * nx, seed);
+            let upload = device.upload(&[ny, nx], &image).unwrap();
+            let noisy = Noisy::new(&upload, [1, ny, nx], &Sigma::Flat(0.2)).unwrap();
+            let found: Vec<f32> = device.download(&method.denoise(&device, &noisy).unwrap()).unwrap();
+            assert_eq!(found, denoised(&device, &image, [1, ny, nx], &[0.2], 1.0), "{name}: {ny} × {nx}");
+        }
+    }
 }
 
 #[test]

@@ -24,22 +24,26 @@ struct Params {
 @group(0) @binding(2) var<storage, read> weights: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> into: array<vec4f>;
 
-// Writes the 16 channels of an output pixel; columns of `sums` are fours of channels.
-fn finish(block: u32, y: u32, x: u32, sums: mat4x4f) {
+// Writes four channels of an output pixel, of the four fours of a block.
+fn finish_four(block: u32, four: u32, y: u32, x: u32, sums: vec4f) {
     let layer = params.layer;
     if x >= layer.width || y >= layer.height {
         return;
     }
-    let place = 4u * (((layer.first_output + block) * (layer.height + 2u) + y + 1u) * (layer.width + 2u) + x + 1u);
+    let place = 4u * (((layer.first_output + block) * (layer.height + 2u) + y + 1u) * (layer.width + 2u) + x + 1u) + four;
     var all = sums;
     if layer.accumulate != 0u {
-        all += mat4x4f(into[place], into[place + 1u], into[place + 2u], into[place + 3u]);
+        all += into[place];
     }
-    let least = select(-0x1p+127f, 0.0, layer.rectify != 0u);
-    into[place] = max(all[0], vec4f(least));
-    into[place + 1u] = max(all[1], vec4f(least));
-    into[place + 2u] = max(all[2], vec4f(least));
-    into[place + 3u] = max(all[3], vec4f(least));
+    into[place] = max(all, vec4f(select(-0x1p+127f, 0.0, layer.rectify != 0u)));
+}
+
+// Writes the 16 channels of an output pixel; columns of `sums` are fours of channels.
+fn finish(block: u32, y: u32, x: u32, sums: mat4x4f) {
+    finish_four(block, 0u, y, x, sums[0]);
+    finish_four(block, 1u, y, x, sums[1]);
+    finish_four(block, 2u, y, x, sums[2]);
+    finish_four(block, 3u, y, x, sums[3]);
 }
 
 // 16 output channels' weights of one input channel.

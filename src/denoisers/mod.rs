@@ -1,6 +1,7 @@
 //! Denoisers: what a user asks for by name, and what stands as a prior inside a reconstruction. Each takes an image with
 //! noise of a known standard deviation and gives one with less; [`mp_pca`] takes a series of images, and tells the noise itself.
 
+mod bands;
 pub mod mp_pca;
 mod noisy;
 mod patch_transform;

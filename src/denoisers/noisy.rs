@@ -1,5 +1,7 @@
 //! An image and what is known of its noise, as denoisers take them.
 
+use std::ops::Range;
+
 use crate::{
     device::{Array, Device, Element},
     error::{Error, Result},
@@ -46,23 +48,23 @@ impl<'a> Noisy<'a> {
         Ok(Self { image, slices, sigma })
     }
 
-    /// Slices `z`, one behind the other, in an array of their own.
+    /// Lines of slices `z`, one slice behind the other, in an array of their own.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`] also where they do not fit one binding: their pixels are compared with each other.
-    pub fn take(&self, device: &Device, z: std::ops::Range<usize>) -> Result<Array> {
-        self.cut(device, self.image, z)
+    pub fn take(&self, device: &Device, z: Range<usize>, lines: &Range<usize>) -> Result<Array> {
+        self.cut(device, self.image, z, lines)
     }
 
-    /// σ of slice `z`.
+    /// σ of lines of slice `z`.
     ///
     /// # Errors
     /// As for [`Self::take`].
-    pub fn sigma_of(&self, device: &Device, z: usize) -> Result<Array> {
+    pub fn sigma_of(&self, device: &Device, z: usize, lines: &Range<usize>) -> Result<Array> {
         match self.sigma {
-            Sigma::Map(map) => self.cut(device, map, z..z + 1),
+            Sigma::Map(map) => self.cut(device, map, z..z + 1, lines),
             Sigma::Flat(sigma) => {
-                let mut map = device.zeros(&self.slices[1..], Element::F32)?;
+                let mut map = device.zeros(&[lines.len(), self.slices[2]], Element::F32)?;
                 fill(device, *sigma, &mut map);
                 Ok(map)
             }
@@ -84,9 +86,9 @@ impl<'a> Noisy<'a> {
         }
     }
 
-    fn cut(&self, device: &Device, image: &Array, z: std::ops::Range<usize>) -> Result<Array> {
+    fn cut(&self, device: &Device, image: &Array, z: Range<usize>, lines: &Range<usize>) -> Result<Array> {
         let [_, ny, nx] = self.slices;
-        let bytes = 4 * (z.len() * ny * nx) as u64;
+        let bytes = 4 * (z.len() * lines.len() * nx) as u64;
         if bytes > device.binding_limit() {
             return Err(Error::OutOfMemory {
                 device: device.name(),
@@ -94,8 +96,10 @@ impl<'a> Noisy<'a> {
                 limit: format!("slices must fit one binding of {} bytes to be compared", device.binding_limit()),
             });
         }
-        let mut slices = device.zeros(&[z.len() * ny, nx], Element::F32)?;
-        add_lines(device, (image, &mut slices), [z.start * ny, 0], z.len() * ny);
+        let mut slices = device.zeros(&[z.len() * lines.len(), nx], Element::F32)?;
+        for (index, z) in z.enumerate() {
+            add_lines(device, (image, &mut slices), [z * ny + lines.start, index * lines.len()], lines.len());
+        }
         Ok(slices)
     }
 }

@@ -1,7 +1,11 @@
 //! Non-local means (Buades, Coll & Morel 2005, CVPR, 60): every pixel becomes the mean of those whose surroundings are like
 //! its own. See [`crate::kernels::average_alike`] for the formula.
 
-use super::{Denoiser, Model, Noisy, Options, stabilised::for_noise};
+use super::{
+    Denoiser, Model, Noisy, Options,
+    bands::{self, Reach},
+    stabilised::for_noise,
+};
 use crate::{
     device::{Array, Device, Element},
     error::Result,
@@ -37,17 +41,21 @@ impl Denoiser for NonLocalMeans {
     fn denoise(&self, device: &Device, noisy: &Noisy) -> Result<Array> {
         let [nz, ny, nx] = noisy.slices;
         let mut found = device.zeros(noisy.image.shape(), Element::F32)?;
-        let mut means = device.zeros(&[ny, nx], Element::F32)?;
-        let mut variances = device.zeros(&[ny, nx], Element::F32)?;
-        for z in 0..nz {
+        let deepest = self.slices.saturating_mul(2).saturating_add(1).min(nz);
+        let reach = Reach { halo: self.reach + self.radius, step: 1 };
+        let bands = bands::plan(device, ny, reach, 4 * nx * deepest)?;
+        for (z, band) in (0..nz).flat_map(|z| bands.iter().map(move |band| (z, band))) {
+            let lines = band.read.len();
+            let zeros = || device.zeros(&[lines, nx], Element::F32);
+            let (mut means, mut variances) = (zeros()?, zeros()?);
             let near = z.saturating_sub(self.slices)..z.saturating_add(self.slices).saturating_add(1).min(nz);
-            let stack = noisy.take(device, near.clone())?;
-            let sigma = noisy.sigma_of(device, z)?;
-            let square = Multiply { count: (ny * nx) as u32, factor: 1.0 };
+            let stack = noisy.take(device, near.clone(), &band.read)?;
+            let sigma = noisy.sigma_of(device, z, &band.read)?;
+            let square = Multiply { count: (lines * nx) as u32, factor: 1.0 };
             device.run(&square, &[&sigma.slabs()[0], &sigma.slabs()[0]], &mut [&mut variances.slabs_mut()[0]]);
             let kernel = AverageAlike {
                 nx: nx as u32,
-                ny: ny as u32,
+                ny: lines as u32,
                 slices: near.len() as u32,
                 middle: (z - near.start) as u32,
                 radius: self.radius as u32,
@@ -57,7 +65,7 @@ impl Denoiser for NonLocalMeans {
             };
             let inputs = [&stack.slabs()[0], &variances.slabs()[0]];
             device.run(&kernel, &inputs, &mut [&mut means.slabs_mut()[0]]);
-            add_lines(device, (&means, &mut found), [0, z * ny], ny);
+            add_lines(device, (&means, &mut found), [band.first_kept(), z * ny + band.kept.start], band.kept.len());
         }
         Ok(found)
     }

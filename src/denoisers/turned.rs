@@ -25,7 +25,7 @@ struct Way {
 
 impl Way {
     fn new(slices: [usize; 3], index: usize) -> Self {
-        Self { slices, transposed: index & 1 == 1, reversed: [index & 2 == 2, index & 4 == 4] }
+        Self { slices, transposed: index & 4 == 4, reversed: [index & 1 == 1, index & 2 == 2] }
     }
 
     /// The turned slices.

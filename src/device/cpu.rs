@@ -77,7 +77,7 @@ impl fmt::Display for Simd {
 }
 
 /// The CPU. Its threads are rayon's global pool.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Cpu {
     /// Largest slab, in bytes: without limit, except in tests.
     pub(super) binding_limit: u64,

@@ -40,6 +40,12 @@ struct Opened {
     recorder: Mutex<Recorder>,
 }
 
+impl PartialEq for Gpu {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.opened, &other.opened) && self.binding_limit == other.binding_limit
+    }
+}
+
 impl fmt::Debug for Gpu {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.debug_struct("Gpu").field("name", &self.name()).field("binding_limit", &self.binding_limit).finish()

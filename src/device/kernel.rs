@@ -29,6 +29,9 @@ pub trait Kernel: bytemuck::Pod + Send + Sync + std::fmt::Debug {
     const WGSL: &'static str;
     /// Largest |CPU − GPU| on [`Kernel::example`], relative to the largest |CPU| of that output.
     const TOLERANCE: f32;
+    /// Whether indices are checked and workgroup memory begins as zeros: a sixth of the time of kernels that live in it. Only a
+    /// shader of which no index passes an array's end, and that writes what it reads there, may say no.
+    const CHECKED: bool = true;
 
     /// The shader's text; overridden where a kernel has variants.
     fn wgsl(&self, _caps: &Caps) -> Cow<'static, str> {

@@ -20,8 +20,8 @@ use array::{Storage, cut};
 
 use crate::error::{Error, Result};
 
-/// A place where kernels run. Cheap to clone: clones are the same device.
-#[derive(Clone, Debug)]
+/// A place where kernels run. Cheap to clone: clones are the same device, and equal.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Device {
     /// This machine's processor.
     Cpu(Cpu),

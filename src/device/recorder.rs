@@ -121,9 +121,13 @@ impl Recorder {
         }
         let source = wgpu::ShaderSource::Wgsl(text.as_ref().into());
         let descriptor = wgpu::ShaderModuleDescriptor { label: Some(K::NAME), source };
-        let checks = wgpu::ShaderRuntimeChecks { force_loop_bounding: false, ..wgpu::ShaderRuntimeChecks::checked() };
-        // SAFETY: `Kernel` demands that every loop ends, which is all that this check would see to: counters in every
-        // loop keep compilers from unrolling it.
+        let checks = wgpu::ShaderRuntimeChecks {
+            force_loop_bounding: false,
+            bounds_checks: K::CHECKED,
+            ..wgpu::ShaderRuntimeChecks::checked()
+        };
+        // SAFETY: `Kernel` demands that every loop ends, which is all that the first check would see to: counters in every
+        // loop keep compilers from unrolling it. Those that are not `CHECKED` promise that their indices stay within.
         let module = unsafe { device.create_shader_module_trusted(descriptor, checks) };
         let layout = bind_group_layout(device, inputs, outputs);
         let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
@@ -136,7 +140,10 @@ impl Recorder {
             layout: Some(&layout),
             module: &module,
             entry_point: None,
-            compilation_options: Default::default(),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: K::CHECKED,
+                ..Default::default()
+            },
             cache: None,
         });
         self.pipelines.insert(text.into_owned(), pipeline.clone());

@@ -34,6 +34,15 @@ pub struct Grouping {
     pub farthest: f32,
 }
 
+/// The standard deviation of a slice's noise.
+#[derive(Clone, Copy, Debug)]
+pub struct Deviations<'a> {
+    /// Of the slice as a whole, by which patches are taken for alike.
+    pub typical: f32,
+    /// Of its pixels, or one for all of them.
+    pub each: &'a [f32],
+}
+
 /// The filter for slices `[ny, nx]`.
 #[derive(Debug)]
 pub struct CollaborativeFilter {
@@ -73,14 +82,14 @@ impl CollaborativeFilter {
         })
     }
 
-    /// Finds the groups in a slice; `sigmas` are the noise of its pixels, or of all of them alike.
+    /// Finds the groups in a slice with this noise.
     ///
     /// # Errors
     /// What goes wrong on the device.
-    pub fn find(&mut self, slice: &Array, levels: Levels, sigmas: &[f32]) -> Result<()> {
+    pub fn find(&mut self, slice: &Array, levels: Levels, noise: &Deviations) -> Result<()> {
         let [ny, nx] = self.shape;
         let Grouping { group, farthest, .. } = self.grouping;
-        let typical = (sigmas.iter().map(|sigma| sigma * sigma).sum::<f32>() / sigmas.len() as f32).sqrt();
+        let Deviations { typical, each: sigmas } = *noise;
         let scale = HIGHEST_LEVEL / (levels.highest - levels.lowest).max(f32::MIN_POSITIVE);
         let kernel = MatchPatches {
             nx: nx as u32,

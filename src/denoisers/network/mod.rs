@@ -19,7 +19,7 @@ mod pass;
 mod tiles;
 mod weights;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 pub use parameters::Parameters;
 pub use weights::Weights;
@@ -38,15 +38,23 @@ use crate::{
 const LARGEST_TILE: [usize; 2] = [1 << 22, 1 << 21];
 
 /// The method, for Gaussian noise.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Network {
     /// What training found.
-    pub parameters: Arc<Parameters>,
+    parameters: Arc<Parameters>,
     /// Factor on σ.
-    pub strength: f32,
+    strength: f32,
+    /// What the last image was made with: the next one is often as large. To bring the weights there takes longer than a GPU
+    /// takes for an image.
+    last: Mutex<Option<Pass>>,
 }
 
 impl Network {
+    /// With what training found, and a factor on σ.
+    pub fn new(parameters: Arc<Parameters>, strength: f32) -> Self {
+        Self { parameters, strength, last: Mutex::default() }
+    }
+
     /// Pixels about one, along each axis, that it depends on: those farther away change nothing.
     ///
     /// A 3 × 3 convolution reaches one pixel farther, of those at its resolution: 1/2, 1/4 or 1/8. From an aligned square of 8 ×
@@ -63,6 +71,10 @@ impl Network {
         let e2 = wider(doubled(e3), enc2);
         let [first, last] = doubled(wider(doubled(e2), enc1 + 1));
         (-first).max(last - (STRIDE as isize - 1)) as usize
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Pass>> {
+        self.last.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
@@ -84,7 +96,11 @@ impl Denoiser for Network {
                 ),
             });
         };
-        let mut pass = Pass::new(device, &self.parameters, [rows.size, columns.size])?;
+        let extents = [rows.size, columns.size];
+        let mut pass = match self.last().take() {
+            Some(last) if last.is_for(device, extents) => last,
+            _ => Pass::new(device, &self.parameters, extents)?,
+        };
         let one;
         let sigma = match noisy.sigma {
             Sigma::Map(map) => map,
@@ -105,12 +121,13 @@ impl Denoiser for Network {
                 }
             }
         }
+        *self.last() = Some(pass);
         Ok(found)
     }
 }
 
 /// As asked for.
 pub fn denoiser(options: &Options) -> Box<dyn Denoiser> {
-    let method = Network { parameters: options.weights.parameters(), strength: options.strength as f32 };
+    let method = Network::new(options.weights.parameters(), options.strength as f32);
     if options.turned { for_noise(Turned(method), options.noise) } else { for_noise(method, options.noise) }
 }

@@ -17,6 +17,8 @@ use crate::{
 /// The network on a device, with feature maps for tiles of one size.
 #[derive(Debug)]
 pub struct Pass {
+    device: Device,
+    extents: [usize; 2],
     head: Convolution,
     /// Of each of [`STAGES`], the two convolutions of each block.
     stages: [Vec<[Convolution; 2]>; 5],
@@ -68,6 +70,8 @@ impl Pass {
             Ok(Level { extents, maps: maps(device, channels, extents)?, between: maps(device, channels, extents)? })
         };
         Ok(Self {
+            device: device.clone(),
+            extents: [ny, nx],
             head: layer("head", Taps::Around, [INPUTS, c1])?,
             stages: [stage(0, c1)?, stage(1, c2)?, stage(2, c3)?, stage(3, c2)?, stage(4, c1)?],
             down: [layer("down1", Taps::Down, [c1, c2])?, layer("down2", Taps::Down, [c2, c3])?],
@@ -75,6 +79,11 @@ impl Pass {
             tail: layer("tail", Taps::Around, [c1, OUTPUTS])?,
             levels: [level(c1, 2)?, level(c2, 4)?, level(c3, 8)?],
         })
+    }
+
+    /// Whether it is on that device, for tiles of `extents` pixels.
+    pub fn is_for(&self, device: &Device, extents: [usize; 2]) -> bool {
+        self.device == *device && self.extents == extents
     }
 
     /// Reads a tile of the image, and σ times a factor: of every pixel, or one number.
