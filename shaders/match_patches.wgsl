@@ -10,10 +10,12 @@ struct Params {
     flat: f32,
     group: u32,
     farthest: f32,
+    slices: u32,
+    middle: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> slice: array<f32>;
+@group(0) @binding(1) var<storage, read> stack: array<f32>;
 @group(0) @binding(2) var<storage, read_write> groups_found: array<u32>;
 
 const SIZE = 64u;
@@ -26,7 +28,7 @@ var<private> distances: array<f32, LARGE>;
 var<private> places: array<u32, LARGE>;
 
 fn level(index: u32) -> f32 {
-    return clamp(floor((slice[index] - params.lowest) * params.levels), 0.0, HIGHEST);
+    return clamp(floor((stack[index] - params.lowest) * params.levels), 0.0, HIGHEST);
 }
 
 // In front of what is farther, behind what is as far; the last falls out.
@@ -77,7 +79,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         return;
     }
     let place = min(vec2u(index % references.x, index / references.x) * params.step, last);
-    let own = place.y * params.nx + place.x;
+    let pixels = params.ny * params.nx;
+    let own = params.middle * pixels + place.y * params.nx + place.x;
     if is_flat(own) {
         for (var at = 0u; at < params.group; at += 1u) {
             groups_found[index * params.group + at] = NONE;
@@ -90,13 +93,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     insert(-1.0, own);
     let from_place = place - min(place, vec2u(params.radius));
     let to_place = min(place + params.radius, last);
-    for (var y = from_place.y; y <= to_place.y; y += 1u) {
-        for (var x = from_place.x; x <= to_place.x; x += 1u) {
-            let other = y * params.nx + x;
-            if other != own {
-                let distance = distance_of(own, other);
-                if distance < distances[params.group - 1u] {
-                    insert(distance, other);
+    for (var z = 0u; z < params.slices; z += 1u) {
+        for (var y = from_place.y; y <= to_place.y; y += 1u) {
+            for (var x = from_place.x; x <= to_place.x; x += 1u) {
+                let other = z * pixels + y * params.nx + x;
+                if other != own {
+                    let distance = distance_of(own, other);
+                    if distance < distances[params.group - 1u] {
+                        insert(distance, other);
+                    }
                 }
             }
         }

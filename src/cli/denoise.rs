@@ -102,8 +102,8 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     if flags.spectrum != "white" && flags.method != "bm3d" {
         return Err(Error::Option(format!("--spectrum is for --method bm3d; {} does not ask for it", flags.method)));
     }
-    if flags.depth > 0 && flags.method != "nlm" {
-        return Err(Error::Option(format!("--depth is for --method nlm; {} takes slices one by one", flags.method)));
+    if flags.depth > 0 && !["nlm", "bm3d"].contains(&flags.method.as_str()) {
+        return Err(Error::Option(format!("--depth is for --method nlm and bm3d; {} takes slices one by one", flags.method)));
     }
     let noise = Model::named(&flags.noise)?;
     let poisson = matches!(noise, Model::Poisson { .. });

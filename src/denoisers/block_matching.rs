@@ -14,9 +14,13 @@ use super::{
 use crate::{
     device::{Array, Device, Element},
     error::Result,
-    kernels::match_patches::{GROUP, PATCH},
+    kernels::{
+        Quotient,
+        match_patches::{GROUP, PATCH},
+        shrink_groups::Tables,
+    },
     noise::Correlation,
-    operators::{CollaborativeFilter, Deviations, Grouping, Levels, Shrinkage, arithmetic::add_lines},
+    operators::{CollaborativeFilter, Deviations, Grouping, Levels, Shrinkage, Stack, arithmetic::add_lines},
 };
 
 /// The threshold over the noise of a coefficient. It and the numbers below were found by trial on heads, photographs and
@@ -44,83 +48,103 @@ pub struct BlockMatching {
     pub radius: usize,
     /// What neighbouring pixels share of the noise.
     pub correlation: Correlation,
+    /// Matches may be so many slices away.
+    pub slices: usize,
 }
 
 impl Default for BlockMatching {
     fn default() -> Self {
-        Self { strength: 1.0, step: 3, radius: 19, correlation: Correlation::white() }
+        Self { strength: 1.0, step: 3, radius: 19, correlation: Correlation::white(), slices: 0 }
     }
 }
 
 impl Denoiser for BlockMatching {
     fn denoise(&self, device: &Device, noisy: &Noisy) -> Result<Array> {
-        let [nz, ny, nx] = noisy.slices;
-        let window = kaiser(BETA);
         let [wavelets, cosines] = [biorthogonal(), cosine()].map(|matrix| tables(&matrix, &self.correlation));
         let strength = self.strength * cosines.breadth().powf(BREADTH_POWER);
-        let filter = |lines: usize, tables, farthest| {
-            let grouping = Grouping { step: self.step, radius: self.radius, group: GROUP, farthest };
-            CollaborativeFilter::new(device, [lines, nx], grouping, (tables, &window))
+        let mut sigmas = match noisy.sigma {
+            Sigma::Flat(sigma) => vec![*sigma],
+            Sigma::Map(map) => device.download(map)?,
         };
-        let mut found = device.zeros(noisy.image.shape(), Element::F32)?;
-        let bands = self.bands(device, [ny, nx])?;
-        for z in 0..nz {
-            let mut sigmas = match noisy.sigma {
-                Sigma::Flat(sigma) => vec![*sigma],
-                Sigma::Map(_) => {
-                    let of_bands = bands.iter().map(|band| device.download(&noisy.sigma_of(device, z, &band.kept)?));
-                    of_bands.collect::<Result<Vec<_>>>()?.concat()
-                }
-            };
-            sigmas.iter_mut().for_each(|sigma| *sigma *= strength);
-            let mut range = Levels { lowest: f32::MAX, highest: f32::MIN, flat: 0.0 };
-            for band in &bands {
-                widen(&mut range, &device.download(&noisy.take(device, z..z + 1, &band.kept)?)?);
-            }
-            let mut pilot = device.zeros(&[ny, nx], Element::F32)?;
-            for band in &bands {
-                let lines = band.read.len();
-                let (part, mut quiet) =
-                    (noisy.take(device, z..z + 1, &band.read)?, device.zeros(&[lines, nx], Element::F32)?);
-                let mut rough = filter(lines, &wavelets, FARTHEST[0])?;
-                rough.find(&part, range, &of_lines(&sigmas, &band.read, nx))?;
-                rough.apply(&part, Shrinkage::Threshold(THRESHOLD), &mut quiet)?;
-                add_lines(device, (&quiet, &mut pilot), [band.first_kept(), band.kept.start], band.kept.len());
-            }
-            sigmas.iter_mut().for_each(|sigma| *sigma *= SOFTER);
-            let mut range = Levels { lowest: f32::MAX, highest: f32::MIN, flat: 0.0 };
-            widen(&mut range, &device.download(&pilot)?);
-            for band in &bands {
-                let lines = band.read.len();
-                let zeros = || device.zeros(&[lines, nx], Element::F32);
-                let (part, mut guide, mut quiet) = (noisy.take(device, z..z + 1, &band.read)?, zeros()?, zeros()?);
-                add_lines(device, (&pilot, &mut guide), [band.read.start, 0], lines);
-                let mut fine = filter(lines, &cosines, FARTHEST[1])?;
-                fine.find(&guide, range, &of_lines(&sigmas, &band.read, nx))?;
-                fine.apply(&part, Shrinkage::Pilot(&guide), &mut quiet)?;
-                add_lines(device, (&quiet, &mut found), [band.first_kept(), z * ny + band.kept.start], band.kept.len());
-            }
-        }
-        Ok(found)
+        sigmas.iter_mut().for_each(|sigma| *sigma *= strength);
+        let pilot = self.pass(device, noisy, None, (&wavelets, FARTHEST[0]), &sigmas)?;
+        sigmas.iter_mut().for_each(|sigma| *sigma *= SOFTER);
+        let pilot = Noisy { image: &pilot, ..*noisy };
+        self.pass(device, noisy, Some(&pilot), (&cosines, FARTHEST[1]), &sigmas)
     }
 }
 
 impl BlockMatching {
+    /// One of the two: groups are found in the pilot, the second time, and shrunk as it says.
+    fn pass(
+        &self,
+        device: &Device,
+        noisy: &Noisy,
+        pilot: Option<&Noisy>,
+        (tables, farthest): (&Tables, f32),
+        sigmas: &[f32],
+    ) -> Result<Array> {
+        let [nz, ny, nx] = noisy.slices;
+        let window = kaiser(BETA);
+        let grouping = Grouping { step: self.step, radius: self.radius, group: GROUP, farthest };
+        let ranges = ranges(device, pilot.unwrap_or(noisy))?;
+        let bands = self.bands(device, noisy.slices)?;
+        let zeros = || device.zeros(&[nz * ny, nx], Element::F32);
+        let (mut sums, mut totals, mut found) = (zeros()?, zeros()?, zeros()?);
+        for z in 0..nz {
+            let near = noisy.near(z, self.slices);
+            let sigmas = if sigmas.len() == 1 { sigmas } else { &sigmas[z * ny * nx..][..ny * nx] };
+            for band in &bands {
+                let stack = Stack { slices: near.len(), middle: z - near.start, extents: [band.read.len(), nx] };
+                let mut filter = CollaborativeFilter::new(device, stack, grouping, (tables, &window))?;
+                let part = noisy.take(device, near.clone(), &band.read)?;
+                let guide = pilot.map(|pilot| pilot.take(device, near.clone(), &band.read)).transpose()?;
+                filter.find(
+                    guide.as_ref().unwrap_or(&part),
+                    levels(&ranges[near.clone()]),
+                    &of_lines(sigmas, &band.read, nx),
+                )?;
+                let by = guide.as_ref().map_or(Shrinkage::Threshold(THRESHOLD), Shrinkage::Pilot);
+                let [of_patches, of_weights] = filter.apply(&part, by)?;
+                for (index, z) in near.clone().enumerate() {
+                    let first = [index * band.read.len() + band.first_kept(), z * ny + band.kept.start];
+                    add_lines(device, (of_patches, &mut sums), first, band.kept.len());
+                    add_lines(device, (of_weights, &mut totals), first, band.kept.len());
+                }
+            }
+        }
+        for ((sums, totals), into) in sums.slabs().iter().zip(totals.slabs()).zip(found.slabs_mut()) {
+            let kernel = Quotient { count: (sums.lines().len() * nx) as u32 };
+            device.run(&kernel, &[sums, totals], &mut [into]);
+        }
+        Ok(found)
+    }
+
     /// Bands that begin with a reference, so that all references are those of the whole.
-    fn bands(&self, device: &Device, [ny, nx]: [usize; 2]) -> Result<Vec<Band>> {
+    fn bands(&self, device: &Device, [nz, ny, nx]: [usize; 3]) -> Result<Vec<Band>> {
         // A pixel is in a patch, that in the group of a reference, and that was chosen among patches about the reference.
         let halo = 2 * (self.radius.max(PATCH) + PATCH);
         // The list of groups is longer than the slice.
         let listed = (nx.max(PATCH) - PATCH).div_ceil(self.step) + 1;
-        let bytes = 4 * nx.max((listed * GROUP).div_ceil(self.step));
+        let deepest = self.slices.saturating_mul(2).saturating_add(1).min(nz);
+        let bytes = 4 * (deepest * nx).max((listed * GROUP).div_ceil(self.step));
         bands::plan(device, ny, Reach { halo, step: self.step }, bytes)
     }
 }
 
-/// All values of a slice are told from each other; no patch is left alone.
-fn widen(range: &mut Levels, values: &[f32]) {
-    range.lowest = values.iter().copied().fold(range.lowest, f32::min);
-    range.highest = values.iter().copied().fold(range.highest, f32::max);
+/// The least and the largest value of each slice.
+fn ranges(device: &Device, image: &Noisy) -> Result<Vec<[f32; 2]>> {
+    let values: Vec<f32> = device.download(image.image)?;
+    let [_, ny, nx] = image.slices;
+    let range = |slice: &[f32]| slice.iter().fold([f32::MAX, f32::MIN], |[a, b], value| [a.min(*value), b.max(*value)]);
+    Ok(values.chunks_exact(ny * nx).map(range).collect())
+}
+
+/// All values of these slices are told from each other; no patch is left alone.
+fn levels(ranges: &[[f32; 2]]) -> Levels {
+    let lowest = ranges.iter().fold(f32::MAX, |least, range| least.min(range[0]));
+    let highest = ranges.iter().fold(f32::MIN, |most, range| most.max(range[1]));
+    Levels { lowest, highest, flat: 0.0 }
 }
 
 /// The noise of some lines of a slice.
@@ -131,7 +155,7 @@ fn of_lines<'a>(sigmas: &'a [f32], lines: &Range<usize>, nx: usize) -> Deviation
 
 /// As asked for.
 pub fn denoiser(options: &Options) -> Box<dyn Denoiser> {
-    let correlation = options.correlation.clone();
-    let method = BlockMatching { strength: options.strength as f32, correlation, ..BlockMatching::default() };
+    let (correlation, slices) = (options.correlation.clone(), options.depth);
+    let method = BlockMatching { strength: options.strength as f32, correlation, slices, ..BlockMatching::default() };
     for_noise(method, options.noise)
 }

@@ -83,7 +83,7 @@ pub struct Options {
     pub weights: Weights,
     /// What neighbouring pixels share of the noise, for bm3d.
     pub correlation: Correlation,
-    /// Slices on either side of one in which nlm looks for its like; 0 takes every slice by itself.
+    /// Slices on either side of one in which nlm and bm3d look for its like; 0 takes every slice by itself.
     pub depth: usize,
     /// Whether net is asked of the image turned and mirrored in all eight ways: better by 0.15 to 0.2 dB, and eight times the work.
     pub turned: bool,

@@ -48,6 +48,11 @@ impl<'a> Noisy<'a> {
         Ok(Self { image, slices, sigma })
     }
 
+    /// Slice `z` and as many as `depth` on either side of it.
+    pub fn near(&self, z: usize, depth: usize) -> Range<usize> {
+        z.saturating_sub(depth)..z.saturating_add(depth).saturating_add(1).min(self.slices[0])
+    }
+
     /// Lines of slices `z`, one slice behind the other, in an array of their own.
     ///
     /// # Errors

@@ -48,7 +48,7 @@ impl Denoiser for NonLocalMeans {
             let lines = band.read.len();
             let zeros = || device.zeros(&[lines, nx], Element::F32);
             let (mut means, mut variances) = (zeros()?, zeros()?);
-            let near = z.saturating_sub(self.slices)..z.saturating_add(self.slices).saturating_add(1).min(nz);
+            let near = noisy.near(z, self.slices);
             let stack = noisy.take(device, near.clone(), &band.read)?;
             let sigma = noisy.sigma_of(device, z, &band.read)?;
             let square = Multiply { count: (lines * nx) as u32, factor: 1.0 };

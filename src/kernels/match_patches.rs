@@ -1,8 +1,8 @@
 //! Finds, for every reference patch of a slice, the 16 or 32 patches of 8 × 8 pixels in a window about it that are most like it
-//! (block matching; Dabov, Foi, Katkovnik & Egiazarian 2007, step 1).
+//! (block matching; Dabov, Foi, Katkovnik & Egiazarian 2007, step 1), in that slice and in those of a stack about it.
 //!
 //! Pixels are compared as whole levels from 0 to 511: then a sum of 64 squares, at most 511²·64 < 2²⁴, is exact in f32 in
-//! any order, and CPU and GPU choose the same patches. Of patches equally like it the first in the slice is chosen.
+//! any order, and CPU and GPU choose the same patches. Of patches equally like it the first in the stack is chosen.
 
 use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
@@ -21,10 +21,10 @@ pub const NONE: u32 = u32::MAX;
 
 const SIZE: usize = 64;
 const HIGHEST: f32 = 511.0;
-/// Numbers that a vector loop may read beyond a slice.
+/// Numbers that a vector loop may read beyond a stack.
 const MARGIN: usize = 32;
 
-/// Input: a slice `[ny, nx]`, each extent at least 16. Output, u32 `[references, group]`: the groups' patches, each by the
+/// Input: a stack of slices `[slices·ny, nx]`, ny and nx at least 16. Output, u32 `[references, group]`: the groups' patches, each by the
 /// index of its first pixel, the reference first; all [`NONE`] where the reference is flat. Of patches that are near enough a
 /// group has a power of two, and [`NONE`] behind the last. References begin every `step`
 /// pixels, and at the last place where one fits, line by line.
@@ -33,7 +33,7 @@ const MARGIN: usize = 32;
 pub struct MatchPatches {
     /// Columns.
     pub nx: u32,
-    /// Lines.
+    /// Lines of a slice.
     pub ny: u32,
     /// Pixels between references.
     pub step: u32,
@@ -49,6 +49,10 @@ pub struct MatchPatches {
     pub group: u32,
     /// The sum of squared differences of levels from which on a patch is not near enough.
     pub farthest: f32,
+    /// Slices of the stack.
+    pub slices: u32,
+    /// The one that references are in.
+    pub middle: u32,
 }
 
 impl MatchPatches {
@@ -74,7 +78,7 @@ impl MatchPatches {
 struct Search<'a, const G: usize> {
     kernel: &'a MatchPatches,
     /// Levels, with a margin behind them.
-    slice: &'a [f32],
+    stack: &'a [f32],
     /// Of the reference, along y and along x.
     index: [usize; 2],
     group: &'a mut [u32],
@@ -85,12 +89,12 @@ impl<const G: usize> Loop for Search<'_, G> {
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
-        let Self { kernel, slice, index, group } = self;
-        let nx = kernel.nx as usize;
+        let Self { kernel, stack, index, group } = self;
+        let (nx, pixels) = (kernel.nx as usize, kernel.ny as usize * kernel.nx as usize);
         let ([y, top, bottom], [x, left, right]) =
             (kernel.window(index[0], kernel.ny), kernel.window(index[1], kernel.nx));
-        let own = y * nx + x;
-        let reference: [f32; PATCH * PATCH] = std::array::from_fn(|at| slice[own + at / PATCH * nx + at % PATCH]);
+        let own = kernel.middle as usize * pixels + y * nx + x;
+        let reference: [f32; PATCH * PATCH] = std::array::from_fn(|at| stack[own + at / PATCH * nx + at % PATCH]);
         let (most, least) = reference.iter().fold((0.0_f32, HIGHEST), |(a, b), value| (a.max(*value), b.min(*value)));
         if most - least < kernel.flat {
             group.fill(NONE);
@@ -99,12 +103,12 @@ impl<const G: usize> Loop for Search<'_, G> {
         let mut best = Best::<G> { distances: [f32::MAX; G], group };
         best.insert(-1.0, own as u32);
         let mut distances = [0.0_f32; MARGIN];
-        for line in top..=bottom {
+        for line in (0..kernel.slices as usize).flat_map(|z| (top..=bottom).map(move |line| z * pixels + line * nx)) {
             for column in (left..=right).step_by(L::N) {
-                let first = line * nx + column;
-                debug_assert!(first + (PATCH - 1) * (nx + 1) + L::N <= slice.len());
-                // SAFETY: the margin behind the slice is longer than a register, and so is `distances`.
-                unsafe { distance::<L>(slice.as_ptr().add(first), nx, &reference).store(distances.as_mut_ptr()) };
+                let first = line + column;
+                debug_assert!(first + (PATCH - 1) * (nx + 1) + L::N <= stack.len());
+                // SAFETY: the margin behind the stack is longer than a register, and so is `distances`.
+                unsafe { distance::<L>(stack.as_ptr().add(first), nx, &reference).store(distances.as_mut_ptr()) };
                 let count = L::N.min(right + 1 - column);
                 for (offset, distance) in distances[..count].iter().enumerate() {
                     if *distance < best.distances[G - 1] && first + offset != own {
@@ -167,20 +171,20 @@ impl Kernel for MatchPatches {
     }
 
     fn on_cpu(&self, inputs: &[Host], outputs: &mut [HostMut]) {
-        let count = self.nx as usize * self.ny as usize;
-        let mut slice: Vec<f32> = inputs[0].numbers::<f32>()[..count].iter().map(|value| self.level(*value)).collect();
-        slice.resize(count + MARGIN, 0.0);
+        let count = self.slices as usize * self.nx as usize * self.ny as usize;
+        let mut stack: Vec<f32> = inputs[0].numbers::<f32>()[..count].iter().map(|value| self.level(*value)).collect();
+        stack.resize(count + MARGIN, 0.0);
         let [rows, columns] = self.references();
         let size = self.group as usize;
         let groups = &mut outputs[0].numbers::<u32>()[..rows * columns * size];
         let simd = Simd::detected();
         groups.par_chunks_exact_mut(columns * size).enumerate().for_each(|(row, groups)| {
             for (column, group) in groups.chunks_exact_mut(size).enumerate() {
-                let (kernel, slice, index) = (self, &slice[..], [row, column]);
+                let (kernel, stack, index) = (self, &stack[..], [row, column]);
                 if size == GROUP {
-                    lanes::run(simd, Search::<GROUP> { kernel, slice, index, group });
+                    lanes::run(simd, Search::<GROUP> { kernel, stack, index, group });
                 } else {
-                    lanes::run(simd, Search::<LARGE> { kernel, slice, index, group });
+                    lanes::run(simd, Search::<LARGE> { kernel, stack, index, group });
                 }
             }
         });
@@ -201,10 +205,12 @@ impl Kernel for MatchPatches {
             flat: 3.0,
             group: group as u32,
             farthest,
+            slices: 1 + seed as u32,
+            middle: seed as u32 / 2,
         };
         let [rows, columns] = kernel.references();
         let groups = HostArray::new(&[rows * columns, group], &vec![7_u32; rows * columns * group]);
-        Example { kernel, inputs: vec![HostArray::noise(&[30, 41], seed)], outputs: vec![groups] }
+        Example { kernel, inputs: vec![HostArray::noise(&[kernel.slices as usize * 30, 41], seed)], outputs: vec![groups] }
     }
 }
 
@@ -218,20 +224,23 @@ mod tests {
         for seed in 0..3 {
             let Example { kernel, inputs, .. } = MatchPatches::example(seed);
             let levels: Vec<f32> = inputs[0].numbers::<f32>().iter().map(|value| kernel.level(*value)).collect();
-            let mut slice = levels.clone();
-            slice.resize(levels.len() + MARGIN, 0.0);
-            let patch =
-                |y: usize, x: usize| -> Vec<f32> { (0..64).map(|at| levels[(y + at / 8) * 41 + x + at % 8]).collect() };
+            let mut stack = levels.clone();
+            stack.resize(levels.len() + MARGIN, 0.0);
+            let (slices, middle) = (kernel.slices as usize, kernel.middle as usize);
+            let patch = |z: usize, y: usize, x: usize| -> Vec<f32> {
+                (0..64).map(|at| levels[(30 * z + y + at / 8) * 41 + x + at % 8]).collect()
+            };
             for index in [[0, 0], [2, 3], [6, 9]] {
                 let [y, x] = [(4 * index[0]).min(22), (4 * index[1]).min(33)];
-                let own = patch(y, x);
+                let own = patch(middle, y, x);
                 let near = |place: usize, other: usize| place.abs_diff(other) <= kernel.radius as usize;
-                let mut all: Vec<(i64, u32)> = (0..=22)
-                    .flat_map(|v| (0..=33).map(move |u| (v, u)))
-                    .filter(|(v, u)| near(*v, y) && near(*u, x))
-                    .map(|(v, u)| {
-                        let sum: f32 = patch(v, u).iter().zip(&own).map(|(a, b)| (a - b) * (a - b)).sum();
-                        (if (v, u) == (y, x) { -1 } else { sum as i64 }, (v * 41 + u) as u32)
+                let mut all: Vec<(i64, u32)> = (0..slices)
+                    .flat_map(|z| (0..=22).flat_map(move |v| (0..=33).map(move |u| (z, v, u))))
+                    .filter(|(_, v, u)| near(*v, y) && near(*u, x))
+                    .map(|(z, v, u)| {
+                        let sum: f32 = patch(z, v, u).iter().zip(&own).map(|(a, b)| (a - b) * (a - b)).sum();
+                        let itself = (z, v, u) == (middle, y, x);
+                        (if itself { -1 } else { sum as i64 }, ((30 * z + v) * 41 + u) as u32)
                     })
                     .collect();
                 all.sort_unstable();
@@ -242,10 +251,10 @@ mod tests {
                 let expected: Vec<u32> = all[..size].iter().enumerate().map(place).collect();
                 for simd in Simd::available() {
                     let mut group = [0; LARGE];
-                    let (kernel, slice, found) = (&kernel, &slice[..], &mut group[..size]);
+                    let (kernel, stack, found) = (&kernel, &stack[..], &mut group[..size]);
                     match size {
-                        GROUP => lanes::run(simd, Search::<GROUP> { kernel, slice, index, group: found }),
-                        _ => lanes::run(simd, Search::<LARGE> { kernel, slice, index, group: found }),
+                        GROUP => lanes::run(simd, Search::<GROUP> { kernel, stack, index, group: found }),
+                        _ => lanes::run(simd, Search::<LARGE> { kernel, stack, index, group: found }),
                     }
                     assert_eq!(group[..size], expected, "{simd}, seed {seed}, reference {index:?}");
                 }

@@ -1,6 +1,6 @@
-//! Both halves of BM3D on one slice: groups of like patches found, shrunk together, and put back where they came from (Dabov,
-//! Foi, Katkovnik & Egiazarian 2007). Every pixel is the mean of all shrunk patches that cover it, weighed by how little
-//! noise they are left with, and less at a patch's rim.
+//! Both halves of BM3D on a slice and its neighbours: groups of like patches found, shrunk together, and put back where they
+//! came from (Dabov, Foi, Katkovnik & Egiazarian 2007). Every pixel is to be the mean of all shrunk patches that cover it, weighed
+//! by how little noise they are left with, and less at a patch's rim.
 
 use super::{
     arithmetic::fill,
@@ -10,7 +10,7 @@ use crate::{
     device::{Array, Device, Element},
     error::Result,
     kernels::{
-        GatherPatches, MatchPatches, Quotient, ShrinkGroups,
+        GatherPatches, MatchPatches, ShrinkGroups,
         match_patches::PATCH,
         shrink_groups::{TABLES, Tables},
     },
@@ -43,11 +43,22 @@ pub struct Deviations<'a> {
     pub each: &'a [f32],
 }
 
-/// The filter for slices `[ny, nx]`.
+/// Slices whose patches are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stack {
+    /// How many.
+    pub slices: usize,
+    /// The one that references are in.
+    pub middle: usize,
+    /// Lines and columns of a slice.
+    pub extents: [usize; 2],
+}
+
+/// The filter for stacks `[slices·ny, nx]`.
 #[derive(Debug)]
 pub struct CollaborativeFilter {
     device: Device,
-    shape: [usize; 2],
+    stack: Stack,
     grouping: Grouping,
     tables: Array,
     window: Array,
@@ -57,19 +68,20 @@ pub struct CollaborativeFilter {
 }
 
 impl CollaborativeFilter {
-    /// For slices of `ny` × `nx`, with a transform and a `window` on patches, `[8, 8]`.
+    /// For such stacks, with a transform and a `window` on patches, `[8, 8]`.
     ///
     /// # Errors
     /// [`Error::Option`](crate::error::Error::Option) for slices smaller than 16 × 16;
-    /// [`Error::OutOfMemory`](crate::error::Error::OutOfMemory), also where a slice or its groups do not fit one binding.
+    /// [`Error::OutOfMemory`](crate::error::Error::OutOfMemory), also where a stack or its groups do not fit one binding.
     pub fn new(
         device: &Device,
-        shape: [usize; 2],
+        stack: Stack,
         grouping: Grouping,
         (tables, window): (&Tables, &[f32]),
     ) -> Result<Self> {
-        group_filter::check(device, shape, grouping.step, grouping.group)?;
-        let zeros = || device.zeros(&shape, Element::F32);
+        let Stack { slices, extents: [ny, nx], .. } = stack;
+        group_filter::check(device, [slices, ny, nx], grouping.step, grouping.group)?;
+        let zeros = || device.zeros(&[slices * ny, nx], Element::F32);
         Ok(Self {
             tables: device.upload(&[TABLES], tables.numbers())?,
             window: device.upload(&[PATCH * PATCH], window)?,
@@ -77,17 +89,17 @@ impl CollaborativeFilter {
             totals: zeros()?,
             groups: vec![],
             device: device.clone(),
-            shape,
+            stack,
             grouping,
         })
     }
 
-    /// Finds the groups in a slice with this noise.
+    /// Finds the groups in a stack; the noise is that of its middle slice.
     ///
     /// # Errors
     /// What goes wrong on the device.
-    pub fn find(&mut self, slice: &Array, levels: Levels, noise: &Deviations) -> Result<()> {
-        let [ny, nx] = self.shape;
+    pub fn find(&mut self, stack: &Array, levels: Levels, noise: &Deviations) -> Result<()> {
+        let Stack { slices, middle, extents: [ny, nx] } = self.stack;
         let Grouping { group, farthest, .. } = self.grouping;
         let Deviations { typical, each: sigmas } = *noise;
         let scale = HIGHEST_LEVEL / (levels.highest - levels.lowest).max(f32::MIN_POSITIVE);
@@ -101,30 +113,33 @@ impl CollaborativeFilter {
             flat: levels.flat * scale,
             group: group as u32,
             farthest: (farthest * typical * scale).powi(2).max(1.0) * (PATCH * PATCH) as f32,
+            slices: slices as u32,
+            middle: middle as u32,
         };
         let [rows, columns] = kernel.references();
         let mut found = self.device.zeros(&[rows * columns * group], Element::U32)?;
-        self.device.run(&kernel, &[&slice.slabs()[0]], &mut [&mut found.slabs_mut()[0]]);
+        self.device.run(&kernel, &[&stack.slabs()[0]], &mut [&mut found.slabs_mut()[0]]);
         let members: Vec<u32> = self.device.download(&found)?;
         let chunk = CHUNK[usize::from(matches!(self.device, Device::Gpu(_)))];
         let most = chunk.min(self.device.binding_limit() as usize / (4 * group * PATCH * PATCH)).max(1);
         self.groups = members
             .chunks(most * group)
             .map(|members| {
-                let middle = |members: &[u32]| (members[0] as usize + PATCH / 2 * (nx + 1)) % sigmas.len();
-                let sigmas: Vec<f32> = members.chunks(group).map(|members| sigmas[middle(members)]).collect();
+                let centre = |own: u32| (own as usize - middle * ny * nx + PATCH / 2 * (nx + 1)) % sigmas.len();
+                let sigmas: Vec<f32> = members.chunks(group).map(|members| sigmas[centre(members[0])]).collect();
                 Ok((Chunk::new(&self.device, members, group, nx)?, self.device.upload(&[sigmas.len()], sigmas)?))
             })
             .collect::<Result<_>>()?;
         Ok(())
     }
 
-    /// Shrinks `noisy` into `into`, with the groups found last: by a threshold, in units of the noise, or by the pilot.
+    /// Shrinks a stack's patches, with the groups found last: by a threshold, in units of the noise, or by the pilot. What they
+    /// add up to in every pixel, and their weights.
     ///
     /// # Errors
     /// What goes wrong on the device.
-    pub fn apply(&mut self, noisy: &Array, by: Shrinkage, into: &mut Array) -> Result<()> {
-        let ([ny, nx], group) = (self.shape, self.grouping.group);
+    pub fn apply(&mut self, noisy: &Array, by: Shrinkage) -> Result<[&Array; 2]> {
+        let (nx, group) = (self.stack.extents[1], self.grouping.group);
         let most = self.groups.iter().map(|(chunk, _)| chunk.count).max().unwrap_or(0).max(1);
         let mut patches = self.device.zeros(&[most * group * PATCH * PATCH], Element::F32)?;
         let mut weights = self.device.zeros(&[most], Element::F32)?;
@@ -144,9 +159,7 @@ impl CollaborativeFilter {
             let (sums, totals) = (&mut self.sums.slabs_mut()[0], &mut self.totals.slabs_mut()[0]);
             self.device.run(&kernel, &inputs, &mut [sums, totals]);
         }
-        let inputs = [&self.sums, &self.totals].map(|array| &array.slabs()[0]);
-        self.device.run(&Quotient { count: (ny * nx) as u32 }, &inputs, &mut [&mut into.slabs_mut()[0]]);
-        Ok(())
+        Ok([&self.sums, &self.totals])
     }
 }
 

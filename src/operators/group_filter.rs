@@ -69,7 +69,7 @@ impl GroupFilter {
     /// its groups does not fit one binding.
     pub fn new(device: &Device, slices: [usize; 3], radius: usize) -> Result<Self> {
         let [nz, ny, nx] = slices;
-        check(device, [ny, nx], STEP, GROUP)?;
+        check(device, [1, ny, nx], STEP, GROUP)?;
         let zeros = || device.zeros(&[ny, nx], Element::F32);
         let basis = device.upload(&[PATCH * PATCH + GROUP * GROUP], basis())?;
         let window = device.upload(&[PATCH * PATCH], vec![1.0_f32; PATCH * PATCH])?;
@@ -105,6 +105,8 @@ impl GroupFilter {
             flat: (levels.flat * scale).ceil().max(1.0),
             group: GROUP as u32,
             farthest: f32::MAX,
+            slices: 1,
+            middle: 0,
         };
         let [rows, columns] = kernel.references();
         let mut found = self.device.zeros(&[rows * columns * GROUP], Element::U32)?;
@@ -171,15 +173,15 @@ impl GroupFilter {
     }
 }
 
-/// Refuses slices too small for patches, and too large for the device: slice and list of groups fit one binding each.
-pub(super) fn check(device: &Device, [ny, nx]: [usize; 2], step: usize, group: usize) -> Result<()> {
+/// Refuses slices too small for patches, and stacks too large for the device: stack and list of groups fit one binding each.
+pub(super) fn check(device: &Device, [slices, ny, nx]: [usize; 3], step: usize, group: usize) -> Result<()> {
     if ny < 2 * PATCH || nx < 2 * PATCH {
         return Err(Error::Option(format!(
             "groups of patches need slices of at least 16 × 16 pixels, not {ny} × {nx}"
         )));
     }
     let references = |extent: usize| (extent - PATCH).div_ceil(step) + 1;
-    let bytes = 4 * (ny * nx).max(references(ny) * references(nx) * group).max(group * PATCH * PATCH) as u64;
+    let bytes = 4 * (slices * ny * nx).max(references(ny) * references(nx) * group).max(group * PATCH * PATCH) as u64;
     if bytes > device.binding_limit() {
         let limit = format!(
             "a slice and the list of its groups must fit one binding of {} bytes each, as patches are compared across it",

@@ -21,7 +21,7 @@ pub mod xray;
 
 pub use backprojection::{Backprojection, BackprojectionPlan, Beam};
 pub use coils::Coils;
-pub use collaborative_filter::{CollaborativeFilter, Deviations, Grouping, Shrinkage};
+pub use collaborative_filter::{CollaborativeFilter, Deviations, Grouping, Shrinkage, Stack};
 pub use compose::{Composed, Normal};
 pub use convolution::Convolution;
 pub use finite_differences::{FiniteDifferences, SymmetrisedDifferences};
