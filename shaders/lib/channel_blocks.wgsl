@@ -38,16 +38,7 @@ fn finish_four(block: u32, four: u32, y: u32, x: u32, sums: vec4f) {
     into[place] = max(all, vec4f(select(-0x1p+127f, 0.0, layer.rectify != 0u)));
 }
 
-// Writes the 16 channels of an output pixel; columns of `sums` are fours of channels.
-fn finish(block: u32, y: u32, x: u32, sums: mat4x4f) {
-    finish_four(block, 0u, y, x, sums[0]);
-    finish_four(block, 1u, y, x, sums[1]);
-    finish_four(block, 2u, y, x, sums[2]);
-    finish_four(block, 3u, y, x, sums[3]);
-}
-
-// 16 output channels' weights of one input channel.
-fn weights_at(place: u32) -> mat4x4f {
-    let first = 4u * place;
-    return mat4x4f(weights[first], weights[first + 1u], weights[first + 2u], weights[first + 3u]);
+// Four output channels' weights of one input channel.
+fn weights_at(place: u32, four: u32) -> vec4f {
+    return weights[4u * place + four];
 }
