@@ -59,7 +59,7 @@ pub struct Flags {
     /// For net, ask once instead of eight times, of the image turned and mirrored: 0.2 dB less, and eight times as fast
     #[arg(long)]
     once: bool,
-    /// For nlm, slices on either side of one in which its like is looked for, too; 0 takes every slice by itself
+    /// For nlm and bm3d, slices on either side of one in which its like is looked for, too; 0 takes every slice by itself
     #[arg(long, value_name = "SLICES", default_value_t = 0)]
     depth: usize,
     /// With --noise poisson, the value of one count: a number, or auto, from how the variance rises with the mean
@@ -103,7 +103,10 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
         return Err(Error::Option(format!("--spectrum is for --method bm3d; {} does not ask for it", flags.method)));
     }
     if flags.depth > 0 && !["nlm", "bm3d"].contains(&flags.method.as_str()) {
-        return Err(Error::Option(format!("--depth is for --method nlm and bm3d; {} takes slices one by one", flags.method)));
+        return Err(Error::Option(format!(
+            "--depth is for --method nlm and bm3d; {} takes slices one by one",
+            flags.method
+        )));
     }
     let noise = Model::named(&flags.noise)?;
     let poisson = matches!(noise, Model::Poisson { .. });

@@ -37,6 +37,9 @@ const BETA: f64 = 2.5;
 /// σ·bᴾ with the power P and b the mean square of the coefficients' variances, 1 for white noise and 8 where one in eight holds all.
 const BREADTH_POWER: f32 = 0.12;
 
+/// Groups that are shrunk at a time on the CPU, where their patches should stay in cache, and on a GPU.
+const CHUNK: [usize; 2] = [512, 4096];
+
 /// The method, for Gaussian noise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BlockMatching {
@@ -50,11 +53,13 @@ pub struct BlockMatching {
     pub correlation: Correlation,
     /// Matches may be so many slices away.
     pub slices: usize,
+    /// Lines of references whose groups are shrunk at a time: as many as stay in cache, or keep a GPU busy, unless said.
+    pub rows: Option<usize>,
 }
 
 impl Default for BlockMatching {
     fn default() -> Self {
-        Self { strength: 1.0, step: 3, radius: 19, correlation: Correlation::white(), slices: 0 }
+        Self { strength: 1.0, step: 3, radius: 19, correlation: Correlation::white(), slices: 0, rows: None }
     }
 }
 
@@ -86,9 +91,10 @@ impl BlockMatching {
     ) -> Result<Array> {
         let [nz, ny, nx] = noisy.slices;
         let window = kaiser(BETA);
-        let grouping = Grouping { step: self.step, radius: self.radius, group: GROUP, farthest };
+        let rows = self.rows(device, nx);
+        let grouping = Grouping { step: self.step, radius: self.radius, group: GROUP, rows, farthest };
         let ranges = ranges(device, pilot.unwrap_or(noisy))?;
-        let bands = self.bands(device, noisy.slices)?;
+        let bands = self.bands(device, noisy.slices, rows)?;
         let zeros = || device.zeros(&[nz * ny, nx], Element::F32);
         let (mut sums, mut totals, mut found) = (zeros()?, zeros()?, zeros()?);
         for z in 0..nz {
@@ -120,15 +126,24 @@ impl BlockMatching {
         Ok(found)
     }
 
-    /// Bands that begin with a reference, so that all references are those of the whole.
-    fn bands(&self, device: &Device, [nz, ny, nx]: [usize; 3]) -> Result<Vec<Band>> {
+    /// References of a line.
+    fn listed(&self, nx: usize) -> usize {
+        (nx.max(PATCH) - PATCH).div_ceil(self.step) + 1
+    }
+
+    fn rows(&self, device: &Device, nx: usize) -> usize {
+        let chunk = CHUNK[usize::from(matches!(device, Device::Gpu(_)))];
+        self.rows.unwrap_or(chunk / self.listed(nx)).max(1)
+    }
+
+    /// Bands that begin with references that are shrunk at a time: as what is added up is rounded, the order counts.
+    fn bands(&self, device: &Device, [nz, ny, nx]: [usize; 3], rows: usize) -> Result<Vec<Band>> {
         // A pixel is in a patch, that in the group of a reference, and that was chosen among patches about the reference.
         let halo = 2 * (self.radius.max(PATCH) + PATCH);
         // The list of groups is longer than the slice.
-        let listed = (nx.max(PATCH) - PATCH).div_ceil(self.step) + 1;
         let deepest = self.slices.saturating_mul(2).saturating_add(1).min(nz);
-        let bytes = 4 * (deepest * nx).max((listed * GROUP).div_ceil(self.step));
-        bands::plan(device, ny, Reach { halo, step: self.step }, bytes)
+        let bytes = 4 * (deepest * nx).max((self.listed(nx) * GROUP).div_ceil(self.step));
+        bands::plan(device, ny, Reach { halo, step: self.step * rows }, bytes)
     }
 }
 

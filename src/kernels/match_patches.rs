@@ -210,7 +210,11 @@ impl Kernel for MatchPatches {
         };
         let [rows, columns] = kernel.references();
         let groups = HostArray::new(&[rows * columns, group], &vec![7_u32; rows * columns * group]);
-        Example { kernel, inputs: vec![HostArray::noise(&[kernel.slices as usize * 30, 41], seed)], outputs: vec![groups] }
+        Example {
+            kernel,
+            inputs: vec![HostArray::noise(&[kernel.slices as usize * 30, 41], seed)],
+            outputs: vec![groups],
+        }
     }
 }
 

@@ -16,8 +16,6 @@ use crate::{
     },
 };
 
-/// Groups that are shrunk at a time on the CPU, where their patches should stay in cache, and on a GPU.
-const CHUNK: [usize; 2] = [512, 4096];
 const HIGHEST_LEVEL: f32 = 511.0;
 
 /// How a slice is taken apart.
@@ -29,6 +27,8 @@ pub struct Grouping {
     pub radius: usize,
     /// Patches of a group at most: 16 or 32.
     pub group: usize,
+    /// Lines of references whose groups are shrunk at a time. Patches are added up in the order of their places among those.
+    pub rows: usize,
     /// Patches whose pixels differ from the reference's by more than this, in the root mean square and in units of the
     /// noise, are not like it.
     pub farthest: f32,
@@ -73,12 +73,7 @@ impl CollaborativeFilter {
     /// # Errors
     /// [`Error::Option`](crate::error::Error::Option) for slices smaller than 16 × 16;
     /// [`Error::OutOfMemory`](crate::error::Error::OutOfMemory), also where a stack or its groups do not fit one binding.
-    pub fn new(
-        device: &Device,
-        stack: Stack,
-        grouping: Grouping,
-        (tables, window): (&Tables, &[f32]),
-    ) -> Result<Self> {
+    pub fn new(device: &Device, stack: Stack, grouping: Grouping, (tables, window): (&Tables, &[f32])) -> Result<Self> {
         let Stack { slices, extents: [ny, nx], .. } = stack;
         group_filter::check(device, [slices, ny, nx], grouping.step, grouping.group)?;
         let zeros = || device.zeros(&[slices * ny, nx], Element::F32);
@@ -120,8 +115,9 @@ impl CollaborativeFilter {
         let mut found = self.device.zeros(&[rows * columns * group], Element::U32)?;
         self.device.run(&kernel, &[&stack.slabs()[0]], &mut [&mut found.slabs_mut()[0]]);
         let members: Vec<u32> = self.device.download(&found)?;
-        let chunk = CHUNK[usize::from(matches!(self.device, Device::Gpu(_)))];
-        let most = chunk.min(self.device.binding_limit() as usize / (4 * group * PATCH * PATCH)).max(1);
+        let most = (self.grouping.rows * columns)
+            .min(self.device.binding_limit() as usize / (4 * group * PATCH * PATCH))
+            .max(1);
         self.groups = members
             .chunks(most * group)
             .map(|members| {
