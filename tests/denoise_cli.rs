@@ -115,7 +115,8 @@ fn denoise_takes_complex_images_and_refuses_what_is_none() {
     refused(folder.path(), "denoise truth.npy --method nlm --spectrum auto -o q.npy", &["--spectrum", "bm3d"]);
     refused(folder.path(), "denoise truth.npy --once -o q.npy", &["--once", "net"]);
     works(folder.path(), "denoise truth.npy --method net --once -o once.npy");
-    refused(folder.path(), "denoise truth.npy --depth 1 -o q.npy", &["--depth", "nlm"]);
+    refused(folder.path(), "denoise truth.npy --method tv --depth 1 -o q.npy", &["--depth", "nlm", "bm3d"]);
+    works(folder.path(), "denoise truth.npy --method bm3d --depth 1 -o deep.npy");
     refused(folder.path(), "denoise complex.npy --method nlm --depth 1 -o q.npy", &["complex.npy", "--depth"]);
     refused(folder.path(), "denoise truth.npy --spectrum none.npy -o q.npy", &["none.npy"]);
     refused(folder.path(), "denoise truth.npy --spectrum complex.npy -o q.npy", &["complex"]);
