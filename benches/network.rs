@@ -4,8 +4,8 @@
 //!     cargo bench --bench network            # RAYON_NUM_THREADS=1 for one thread
 //!
 //! The peak is that of a loop that stays in registers, on as many threads: 12 vectors of 512 or 256 bits, enough
-//! to hide the latency; on a GPU that of invocations that do the same with 16 numbers. The network's multiply–adds are those of its layers' weights, at 512² pixels,
-//! asked once; on a GPU the image is there already, and 20 are asked for before it is waited for.
+//! to hide the latency; on a GPU that of invocations that do the same with 16 numbers. The network's multiply–adds are those
+//! of its layers' weights, at 512² pixels, asked once; on a GPU the image is there already, and 20 are asked for before it is waited for.
 
 use std::{hint::black_box, time::Instant};
 

@@ -94,7 +94,7 @@ impl BlockMatching {
         let rows = self.rows(device, nx);
         let grouping = Grouping { step: self.step, radius: self.radius, group: GROUP, rows, farthest };
         let ranges = ranges(device, pilot.unwrap_or(noisy))?;
-        let bands = self.bands(device, noisy.slices, rows)?;
+        let bands = self.bands(device, noisy, rows)?;
         let zeros = || device.zeros(&[nz * ny, nx], Element::F32);
         let (mut sums, mut totals, mut found) = (zeros()?, zeros()?, zeros()?);
         for z in 0..nz {
@@ -137,12 +137,12 @@ impl BlockMatching {
     }
 
     /// Bands that begin with references that are shrunk at a time: as what is added up is rounded, the order counts.
-    fn bands(&self, device: &Device, [nz, ny, nx]: [usize; 3], rows: usize) -> Result<Vec<Band>> {
+    fn bands(&self, device: &Device, noisy: &Noisy, rows: usize) -> Result<Vec<Band>> {
+        let [_, ny, nx] = noisy.slices;
         // A pixel is in a patch, that in the group of a reference, and that was chosen among patches about the reference.
         let halo = 2 * (self.radius.max(PATCH) + PATCH);
         // The list of groups is longer than the slice.
-        let deepest = self.slices.saturating_mul(2).saturating_add(1).min(nz);
-        let bytes = 4 * (deepest * nx).max((self.listed(nx) * GROUP).div_ceil(self.step));
+        let bytes = 4 * (noisy.most_near(self.slices) * nx).max((self.listed(nx) * GROUP).div_ceil(self.step));
         bands::plan(device, ny, Reach { halo, step: self.step * rows }, bytes)
     }
 }

@@ -53,6 +53,11 @@ impl<'a> Noisy<'a> {
         z.saturating_sub(depth)..z.saturating_add(depth).saturating_add(1).min(self.slices[0])
     }
 
+    /// Most slices that are near one.
+    pub fn most_near(&self, depth: usize) -> usize {
+        depth.saturating_mul(2).saturating_add(1).min(self.slices[0])
+    }
+
     /// Lines of slices `z`, one slice behind the other, in an array of their own.
     ///
     /// # Errors

@@ -41,9 +41,8 @@ impl Denoiser for NonLocalMeans {
     fn denoise(&self, device: &Device, noisy: &Noisy) -> Result<Array> {
         let [nz, ny, nx] = noisy.slices;
         let mut found = device.zeros(noisy.image.shape(), Element::F32)?;
-        let deepest = self.slices.saturating_mul(2).saturating_add(1).min(nz);
         let reach = Reach { halo: self.reach + self.radius, step: 1 };
-        let bands = bands::plan(device, ny, reach, 4 * nx * deepest)?;
+        let bands = bands::plan(device, ny, reach, 4 * nx * noisy.most_near(self.slices))?;
         for (z, band) in (0..nz).flat_map(|z| bands.iter().map(move |band| (z, band))) {
             let lines = band.read.len();
             let zeros = || device.zeros(&[lines, nx], Element::F32);

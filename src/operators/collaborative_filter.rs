@@ -27,7 +27,8 @@ pub struct Grouping {
     pub radius: usize,
     /// Patches of a group at most: 16 or 32.
     pub group: usize,
-    /// Lines of references whose groups are shrunk at a time. Patches are added up in the order of their places among those.
+    /// Lines of references whose groups are shrunk at a time, as far as their patches fit one binding. Patches are added up in
+    /// the order of their places among those.
     pub rows: usize,
     /// Patches whose pixels differ from the reference's by more than this, in the root mean square and in units of the
     /// noise, are not like it.
