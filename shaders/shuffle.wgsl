@@ -1,15 +1,21 @@
-// An image less what four maps half as large say of it. The names are those of src/kernels/shuffle.rs.
+// To an image is added a share of another less what four maps half as large say of it. The names are those of
+// src/kernels/shuffle.rs; before this comes lib/way.wgsl.
 
 struct Params {
     nx: u32,
+    ny: u32,
     line: u32,
     into_line: u32,
     lines: u32,
+    y: u32,
     column: u32,
     columns: u32,
-    tile_y: u32,
-    tile_x: u32,
+    way: u32,
+    top: u32,
+    left: u32,
+    map_line: u32,
     width: u32,
+    share: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -27,11 +33,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     if line >= params.lines {
         return;
     }
-    let column = index % params.columns;
-    let y = params.tile_y + line;
-    let x = params.tile_x + column;
-    let place = params.column + column;
-    let source = 16u * ((y / 2u + 1u) * (params.width + 2u) + x / 2u + 1u) + 2u * (y % 2u) + x % 2u;
-    let value = image[(params.line + line) * params.nx + place] - maps[source];
-    into[(params.into_line + line) * params.nx + place] = value;
+    let x = params.column + index % params.columns;
+    let place = turned_place(params.way, params.ny, params.nx, params.y + line, x) - vec2u(params.top, params.left);
+    let map = (params.map_line + place.x / 2u + 1u) * (params.width + 2u) + place.y / 2u + 1u;
+    let value = image[(params.line + line) * params.nx + x] - maps[16u * map + 2u * (place.x % 2u) + place.y % 2u];
+    into[(params.into_line + line) * params.nx + x] += params.share * value;
 }

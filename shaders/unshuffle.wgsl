@@ -1,5 +1,5 @@
-// A tile of an image and of σ as eight maps half as large, mirrored beyond the edges. The names are those of
-// src/kernels/unshuffle.rs.
+// A tile of an image, turned, and of σ as eight maps half as large, mirrored beyond the edges. The names are those of
+// src/kernels/unshuffle.rs; before this come lib/mirrored.wgsl and lib/way.wgsl.
 
 struct Params {
     nx: u32,
@@ -9,10 +9,12 @@ struct Params {
     image_first: u32,
     sigma_first: u32,
     slice: u32,
+    way: u32,
     top: u32,
     left: u32,
     height: u32,
     width: u32,
+    map_line: u32,
     sigma_step: u32,
     strength: f32,
 }
@@ -34,15 +36,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     if line >= 2u * params.height {
         return;
     }
-    let source = params.slice + mirrored(i32(params.top + line), params.ny);
-    if source < params.first || source >= params.first + params.lines {
-        return;
-    }
-    let into = 16u * ((line / 2u + 1u) * (params.width + 2u) + x + 1u) + 2u * (line % 2u);
+    let exchanges = (params.way & 4u) != 0u;
+    let rows = select(params.ny, params.nx, exchanges);
+    let columns = select(params.nx, params.ny, exchanges);
+    let v = mirrored(i32(params.top + line), rows);
+    let into = 16u * ((params.map_line + line / 2u + 1u) * (params.width + 2u) + x + 1u) + 2u * (line % 2u);
     for (var side = 0u; side < 2u; side += 1u) {
-        let column = mirrored(i32(params.left + 2u * x + side), params.nx);
-        maps[into + side] = image[(source - params.image_first) * params.nx + column];
-        let at = params.sigma_step * ((source - params.sigma_first) * params.nx + column);
+        let u = mirrored(i32(params.left + 2u * x + side), columns);
+        let source = source_of(params.way, params.ny, params.nx, v, u);
+        let y = params.slice + source.x;
+        if y < params.first || y >= params.first + params.lines {
+            continue;
+        }
+        maps[into + side] = image[(y - params.image_first) * params.nx + source.y];
+        let at = params.sigma_step * ((y - params.sigma_first) * params.nx + source.y);
         maps[into + 4u + side] = params.strength * sigma[at];
     }
 }

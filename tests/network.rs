@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use ndarray::{Array3, Axis};
 use rushlight::{
     denoisers::{
         Denoiser, Noisy, Sigma,
@@ -122,6 +123,58 @@ fn asked_again_it_has_forgotten_the_last_image() {
             let noisy = Noisy::new(&upload, [1, ny, nx], &Sigma::Flat(0.2)).unwrap();
             let found: Vec<f32> = device.download(&method.denoise(&device, &noisy).unwrap()).unwrap();
             assert_eq!(found, denoised(&device, &image, [1, ny, nx], &[0.2], 1.0), "{name}: {ny} × {nx}");
+        }
+    }
+}
+
+/// Lines reversed, columns reversed, and then lines and columns exchanged, where `way` says so; slice by slice.
+fn turned(values: &[f32], [nz, ny, nx]: [usize; 3], way: [bool; 3]) -> Array3<f32> {
+    let mut array = Array3::from_shape_vec((nz, ny, nx), values.to_vec()).unwrap();
+    for (axis, _) in way[..2].iter().enumerate().filter(|(_, reversed)| **reversed) {
+        array.invert_axis(Axis(axis + 1));
+    }
+    if way[2] {
+        array.swap_axes(1, 2);
+    }
+    array.as_standard_layout().into_owned()
+}
+
+#[test]
+fn turned_it_is_the_mean_over_all_eight_ways() {
+    for slices @ [nz, ny, nx] in [[3, 40, 28], [2, 32, 32]] {
+        let (image, sigma) =
+            (noise(nz * ny * nx, 1), noise(nz * ny * nx, 2).iter().map(|s| 0.2 + 0.1 * s.abs()).collect::<Vec<_>>());
+        let mut mean = Array3::<f32>::zeros((nz, ny, nx));
+        for way in 0..8 {
+            let way = [way & 1 != 0, way & 2 != 0, way & 4 != 0];
+            let [laid, of_sigma] = [&image, &sigma].map(|values| turned(values, slices, way));
+            let shape @ [_, rows, columns] = laid.shape().try_into().unwrap();
+            let once = denoised(&Device::cpu(), laid.as_slice().unwrap(), shape, of_sigma.as_slice().unwrap(), 1.0);
+            // Back: exchanged first, and then reversed.
+            let back = turned(&once, [nz, rows, columns], [false, false, way[2]]);
+            mean += &turned(back.as_slice().unwrap(), slices, [way[0], way[1], false]);
+        }
+        mean /= 8.0;
+        for (name, device) in devices::every(1 << 20) {
+            let upload = |values: &Vec<f32>| device.upload(&[nz * ny, nx], values).unwrap();
+            let (values, sigma) = (upload(&image), Sigma::Map(upload(&sigma)));
+            let noisy = Noisy::new(&values, slices, &sigma).unwrap();
+            let found: Vec<f32> = device.download(&network().turned().denoise(&device, &noisy).unwrap()).unwrap();
+            let apart = apart(&found, mean.as_slice().unwrap());
+            println!("{name}: {apart:.1e}");
+            assert!(apart < 1e-5, "{name}: {apart:e}");
+        }
+    }
+}
+
+#[test]
+fn slices_made_together_are_what_each_is_alone() {
+    let slices @ [nz, ny, nx] = [9, 19, 35];
+    let image = noise(nz * ny * nx, 6);
+    for (name, device) in devices::every(1 << 20) {
+        let together = denoised(&device, &image, slices, &[0.2], 1.0);
+        for (slice, found) in image.chunks(ny * nx).zip(together.chunks(ny * nx)) {
+            assert_eq!(found, denoised(&device, slice, [1, ny, nx], &[0.2], 1.0), "{name}");
         }
     }
 }

@@ -11,8 +11,8 @@ struct ChannelBlocks {
     first_output: u32,
     accumulate: u32,
     rectify: u32,
-    spare: u32,
-    more_spare: u32,
+    tile: u32,
+    step: u32,
 }
 
 struct Params {
@@ -27,7 +27,7 @@ struct Params {
 // Writes four channels of an output pixel, of the four fours of a block.
 fn finish_four(block: u32, four: u32, y: u32, x: u32, sums: vec4f) {
     let layer = params.layer;
-    if x >= layer.width || y >= layer.height {
+    if x >= layer.width || y >= layer.height || y % layer.step >= layer.tile {
         return;
     }
     let place = 4u * (((layer.first_output + block) * (layer.height + 2u) + y + 1u) * (layer.width + 2u) + x + 1u) + four;

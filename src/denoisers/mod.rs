@@ -6,13 +6,11 @@ pub mod mp_pca;
 mod noisy;
 mod patch_transform;
 mod stabilised;
-mod turned;
 mod variational;
 
 pub use network::Weights;
 pub use noisy::{Noisy, Sigma};
 pub use stabilised::{Stabilised, Transform};
-pub use turned::Turned;
 
 use crate::{
     device::{Array, Device},

@@ -12,7 +12,7 @@ pub const BLOCK: usize = 16;
 /// `[output blocks, input block, taps, input channel, 16]`, of which the last input block may have fewer channels than 16;
 /// those of a transposed convolution are `[output blocks, taps, input channels, 16]`.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct ChannelBlocks {
     /// Columns of the output's maps.
     pub width: u32,
@@ -34,10 +34,10 @@ pub struct ChannelBlocks {
     pub accumulate: u32,
     /// 1: what is below 0 becomes 0, at the end.
     pub rectify: u32,
-    /// Uniforms hold structs of whole 16 bytes.
-    pub spare: u32,
-    /// As `spare`.
-    pub more_spare: u32,
+    /// The output's lines are those of tiles one below another: lines of a tile,
+    pub tile: u32,
+    /// and from one tile's first line to the next one's; those between are not written.
+    pub step: u32,
 }
 
 impl ChannelBlocks {

@@ -82,8 +82,10 @@ pub(super) fn run(simd: Simd, taps: Taps, layer: &ChannelBlocks, [maps, weights]
     let into = Shared(into.as_mut_ptr());
     // Two blocks at a time, so that each input that is read serves both.
     let pairs = blocks.div_ceil(2);
-    (0..pairs * height).into_par_iter().with_min_len(2).for_each(|task| {
-        let (pair, y) = (task / height, task % height);
+    let (tile, step) = (layer.tile as usize, layer.step as usize);
+    let lines: Vec<usize> = (0..height).filter(|y| y % step < tile).collect();
+    (0..pairs * lines.len()).into_par_iter().with_min_len(2).for_each(|task| {
+        let (pair, y) = (task / lines.len(), lines[task % lines.len()]);
         let block = 2 * pair;
         let out = into.at((first_output + block) * map + (y + 1) * line + BLOCK);
         let own = &weights[(first_weights + block) * weights_line..];
@@ -145,7 +147,8 @@ pub(super) fn example<K>(seed: u64, taps: Taps, kernel: fn(ChannelBlocks) -> K) 
         first_output: 2 * first,
         accumulate: odd,
         rectify: 1 - odd,
-        ..ChannelBlocks::default()
+        tile: [12, 4, 5][seed as usize % 3],
+        step: [12, 6, 7][seed as usize % 3],
     };
     let (height, width) = (layer.height as usize, layer.width as usize);
     let [in_height, in_width] = taps.input(height, width);

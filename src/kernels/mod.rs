@@ -11,12 +11,14 @@ mod footprint;
 pub(crate) mod gridding;
 pub(crate) mod lanes;
 pub mod part;
+pub mod way;
 
 pub use axis_layout::AxisLayout;
 pub use channel_blocks::ChannelBlocks;
 pub(crate) use combination::{combine, soften};
 pub use footprint::MATRIX;
 pub use part::Part;
+pub use way::Way;
 
 use crate::device::Kernel;
 

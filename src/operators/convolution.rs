@@ -38,6 +38,34 @@ pub enum Finish {
     Add,
 }
 
+/// Tiles, one below another with lines of zeros between them, that are one tall map to a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stack {
+    /// Lines and columns of a tile.
+    pub tile: [usize; 2],
+    /// Lines from one tile's last to the next one's first, at least one for a 3 × 3 convolution.
+    pub gap: usize,
+    /// How many tiles.
+    pub count: usize,
+}
+
+impl Stack {
+    /// Lines from one tile's first to the next one's.
+    pub fn step(&self) -> usize {
+        self.tile[0] + self.gap
+    }
+
+    /// Lines and columns of the whole.
+    pub fn extents(&self) -> [usize; 2] {
+        [self.count * self.step() - self.gap, self.tile[1]]
+    }
+
+    /// The same tiles at a resolution twice as high, or half as high.
+    fn scaled(&self, scale: impl Fn(usize) -> usize) -> Self {
+        Self { tile: self.tile.map(&scale), gap: scale(self.gap), count: self.count }
+    }
+}
+
 /// The layer, without a bias.
 #[derive(Debug)]
 pub struct Convolution {
@@ -47,11 +75,12 @@ pub struct Convolution {
     weights: Array,
 }
 
-/// An array for `channels` maps of `[height, width]` pixels, zero.
+/// An array for `channels` maps of those tiles, zero.
 ///
 /// # Errors
 /// [`crate::Error::OutOfMemory`], also where 16 maps do not fit one binding.
-pub fn maps(device: &Device, channels: usize, [height, width]: [usize; 2]) -> Result<Array> {
+pub fn maps(device: &Device, channels: usize, stack: &Stack) -> Result<Array> {
+    let [height, width] = stack.extents();
     let [_, map] = sizes(height, width);
     device.zeros(&[blocks(channels), map], crate::device::Element::F32)
 }
@@ -78,20 +107,20 @@ impl Convolution {
         Ok(Self { taps, inputs, outputs, weights })
     }
 
-    /// Applies it to the first channels of `x`, into those of `into`, whose maps have `[height, width]` pixels.
+    /// Applies it to the first channels of `x`, into those of `into`, whose maps are those of `stack`.
     ///
     /// # Panics
     /// If either array holds fewer channels, or maps of other extents.
     #[track_caller]
-    pub fn apply(&self, device: &Device, x: &Array, (into, extents): (&mut Array, [usize; 2]), finish: Finish) {
-        let [height, width] = extents;
+    pub fn apply(&self, device: &Device, x: &Array, (into, stack): (&mut Array, &Stack), finish: Finish) {
         let inputs = match self.taps {
-            Taps::Around => extents,
-            Taps::Down => extents.map(|extent| 2 * extent),
-            Taps::Up => extents.map(|extent| extent / 2),
+            Taps::Around => *stack,
+            Taps::Down => stack.scaled(|extent| 2 * extent),
+            Taps::Up => stack.scaled(|extent| extent / 2),
         };
-        assert_eq!(x.line_len(), sizes(inputs[0], inputs[1])[1], "maps of {inputs:?} pixels");
-        assert_eq!(into.line_len(), sizes(height, width)[1], "maps of {extents:?} pixels");
+        let ([height, width], [in_height, in_width]) = (stack.extents(), inputs.extents());
+        assert_eq!(x.line_len(), sizes(in_height, in_width)[1], "maps of {inputs:?}");
+        assert_eq!(into.line_len(), sizes(height, width)[1], "maps of {stack:?}");
         assert!(x.shape()[0] >= blocks(self.inputs) && into.shape()[0] >= blocks(self.outputs), "too few channels");
         let (all, last) = (blocks(self.inputs), blocks(self.outputs));
         for from in x.slabs().iter().filter(|slab| slab.lines().start < all) {
@@ -112,7 +141,8 @@ impl Convolution {
                     first_output: (block - into.lines().start) as u32,
                     accumulate: u32::from(!begin || finish == Finish::Add),
                     rectify: u32::from(end && finish == Finish::Rectify),
-                    ..ChannelBlocks::default()
+                    tile: stack.tile[0] as u32,
+                    step: stack.step() as u32,
                 };
                 match self.taps {
                     Taps::Around => device.run(&Convolve3x3 { layer }, &[from, weights], &mut [into]),

@@ -1,5 +1,5 @@
-//! A tile's way through the network on a device. Two arrays a resolution are enough: what a skip adds stays where it is until
-//! the way up adds to it.
+//! The way of some tiles through the network on a device. Two arrays a resolution are enough: what a skip adds stays where it is
+//! until the way up adds to it. Tiles stand one below another, so that a GPU has enough to do at the lowest resolution, too.
 
 use std::ops::Range;
 
@@ -7,10 +7,10 @@ use super::parameters::{INPUTS, OUTPUTS, Parameters, STAGES};
 use crate::{
     device::{Array, Device},
     error::Result,
-    kernels::{Shuffle, Unshuffle, channel_blocks},
+    kernels::{Shuffle, Unshuffle, Way, channel_blocks},
     operators::{
         Convolution,
-        convolution::{Finish, Taps, maps},
+        convolution::{Finish, Stack, Taps, maps},
     },
 };
 
@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Pass {
     device: Device,
-    extents: [usize; 2],
+    tiles: Stack,
     head: Convolution,
     /// Of each of [`STAGES`], the two convolutions of each block.
     stages: [Vec<[Convolution; 2]>; 5],
@@ -33,7 +33,7 @@ pub struct Pass {
 /// One resolution.
 #[derive(Debug)]
 struct Level {
-    extents: [usize; 2],
+    stack: Stack,
     maps: Array,
     between: Array,
 }
@@ -45,18 +45,27 @@ pub struct View {
     pub slice: usize,
     /// Lines and columns of the slice.
     pub extents: [usize; 2],
-    /// Its first line and column in the slice.
+    /// How the slice is laid.
+    pub way: Way,
+    /// Its first line and column in the slice as it is laid.
     pub start: [usize; 2],
 }
 
 impl Pass {
-    /// Bytes that one binding must hold for tiles of `extents` pixels.
-    pub fn bytes([ny, nx]: [usize; 2]) -> u64 {
+    /// So many tiles of `extents` pixels, multiples of 8.
+    pub fn stack(extents: [usize; 2], count: usize) -> Stack {
+        // One line of zeros at the lowest resolution.
+        Stack { tile: extents, gap: 8, count }
+    }
+
+    /// Bytes that one binding must hold for them.
+    pub fn bytes(tiles: &Stack) -> u64 {
+        let [ny, nx] = tiles.extents();
         4 * channel_blocks::sizes(ny / 2, nx / 2)[1] as u64
     }
 
-    /// For tiles of `extents` pixels, multiples of 8.
-    pub fn new(device: &Device, parameters: &Parameters, [ny, nx]: [usize; 2]) -> Result<Self> {
+    /// For so many tiles at a time, of [`Self::stack`].
+    pub fn new(device: &Device, parameters: &Parameters, tiles: Stack) -> Result<Self> {
         let [c1, c2, c3] = parameters.widths;
         let layer = |name: &str, taps, channels| {
             Convolution::new(device, taps, parameters.tensor(&format!("{name}.weight")), channels)
@@ -66,12 +75,12 @@ impl Pass {
             (0..parameters.blocks[index]).map(|k| Ok([half(k, 'a')?, half(k, 'b')?])).collect()
         };
         let level = |channels, divisor| -> Result<Level> {
-            let extents = [ny / divisor, nx / divisor];
-            Ok(Level { extents, maps: maps(device, channels, extents)?, between: maps(device, channels, extents)? })
+            let stack = Stack { tile: tiles.tile.map(|extent| extent / divisor), gap: tiles.gap / divisor, ..tiles };
+            Ok(Level { stack, maps: maps(device, channels, &stack)?, between: maps(device, channels, &stack)? })
         };
         Ok(Self {
             device: device.clone(),
-            extents: [ny, nx],
+            tiles,
             head: layer("head", Taps::Around, [INPUTS, c1])?,
             stages: [stage(0, c1)?, stage(1, c2)?, stage(2, c3)?, stage(3, c2)?, stage(4, c1)?],
             down: [layer("down1", Taps::Down, [c1, c2])?, layer("down2", Taps::Down, [c2, c3])?],
@@ -81,14 +90,14 @@ impl Pass {
         })
     }
 
-    /// Whether it is on that device, for tiles of `extents` pixels.
-    pub fn is_for(&self, device: &Device, extents: [usize; 2]) -> bool {
-        self.device == *device && self.extents == extents
+    /// Whether it is on that device, for those tiles.
+    pub fn is_for(&self, device: &Device, tiles: &Stack) -> bool {
+        self.device == *device && self.tiles == *tiles
     }
 
-    /// Reads a tile of the image, and σ times a factor: of every pixel, or one number.
-    pub fn read(&mut self, device: &Device, image: &Array, (sigma, strength): (&Array, f32), view: &View) {
-        let Level { extents: [height, width], between, .. } = &mut self.levels[0];
+    /// Reads tile `index` from the image, and σ times a factor: of every pixel, or one number.
+    pub fn read(&mut self, device: &Device, image: &Array, (sigma, strength): (&Array, f32), (index, view): (usize, &View)) {
+        let Level { stack, between, .. } = &mut self.levels[0];
         let flat = sigma.shape().len() == 1;
         let lines = view.slice..view.slice + view.extents[0];
         for slab in image.slabs() {
@@ -107,10 +116,12 @@ impl Pass {
                     image_first: slab.lines().start as u32,
                     sigma_first: other.start as u32,
                     slice: view.slice as u32,
+                    way: view.way.0,
                     top: view.start[0] as u32,
                     left: view.start[1] as u32,
-                    height: *height as u32,
-                    width: *width as u32,
+                    height: stack.tile[0] as u32,
+                    width: stack.tile[1] as u32,
+                    map_line: (index * stack.step()) as u32,
                     sigma_step: u32::from(!flat),
                     strength,
                 };
@@ -119,26 +130,32 @@ impl Pass {
         }
     }
 
-    /// From the image to what is to be taken off it.
+    /// From what was read to what is to be taken off it.
     pub fn run(&mut self, device: &Device) {
         let [first, second, third] = &mut self.levels;
-        self.head.apply(device, &first.between, (&mut first.maps, first.extents), Finish::Replace);
+        self.head.apply(device, &first.between, (&mut first.maps, &first.stack), Finish::Replace);
         first.blocks(device, &self.stages[0]);
-        self.down[0].apply(device, &first.maps, (&mut second.maps, second.extents), Finish::Replace);
+        self.down[0].apply(device, &first.maps, (&mut second.maps, &second.stack), Finish::Replace);
         second.blocks(device, &self.stages[1]);
-        self.down[1].apply(device, &second.maps, (&mut third.maps, third.extents), Finish::Replace);
+        self.down[1].apply(device, &second.maps, (&mut third.maps, &third.stack), Finish::Replace);
         third.blocks(device, &self.stages[2]);
-        self.up[1].apply(device, &third.maps, (&mut second.maps, second.extents), Finish::Add);
+        self.up[1].apply(device, &third.maps, (&mut second.maps, &second.stack), Finish::Add);
         second.blocks(device, &self.stages[3]);
-        self.up[0].apply(device, &second.maps, (&mut first.maps, first.extents), Finish::Add);
+        self.up[0].apply(device, &second.maps, (&mut first.maps, &first.stack), Finish::Add);
         first.blocks(device, &self.stages[4]);
-        self.tail.apply(device, &first.maps, (&mut first.between, first.extents), Finish::Replace);
+        self.tail.apply(device, &first.maps, (&mut first.between, &first.stack), Finish::Replace);
     }
 
-    /// Writes the lines and columns of the slice that are `kept` of the tile.
-    pub fn write(&self, device: &Device, image: &Array, view: &View, (kept, found): ([Range<usize>; 2], &mut Array)) {
-        let Level { extents: [_, width], between, .. } = &self.levels[0];
-        let [rows, columns] = kept;
+    /// Adds a share of the lines and columns of the slice, as it is laid, that are `kept` of tile `index`.
+    pub fn write(
+        &self,
+        device: &Device,
+        image: &Array,
+        (index, view): (usize, &View),
+        (kept, share, found): ([Range<usize>; 2], f32, &mut Array),
+    ) {
+        let Level { stack, between, .. } = &self.levels[0];
+        let [rows, columns] = view.way.sources(view.extents, kept);
         for into in found.slabs_mut() {
             for slab in image.slabs() {
                 let first = into.lines().start.max(slab.lines().start).max(view.slice + rows.start);
@@ -148,14 +165,19 @@ impl Pass {
                 }
                 let kernel = Shuffle {
                     nx: view.extents[1] as u32,
+                    ny: view.extents[0] as u32,
                     line: (first - slab.lines().start) as u32,
                     into_line: (first - into.lines().start) as u32,
                     lines: (end - first) as u32,
+                    y: (first - view.slice) as u32,
                     column: columns.start as u32,
                     columns: columns.len() as u32,
-                    tile_y: (first - view.slice - view.start[0]) as u32,
-                    tile_x: (columns.start - view.start[1]) as u32,
-                    width: *width as u32,
+                    way: view.way.0,
+                    top: view.start[0] as u32,
+                    left: view.start[1] as u32,
+                    map_line: (index * stack.step()) as u32,
+                    width: stack.tile[1] as u32,
+                    share,
                 };
                 device.run(&kernel, &[slab, &between.slabs()[0]], &mut [into]);
             }
@@ -167,8 +189,8 @@ impl Level {
     /// Blocks, in place.
     fn blocks(&mut self, device: &Device, blocks: &[[Convolution; 2]]) {
         for [a, b] in blocks {
-            a.apply(device, &self.maps, (&mut self.between, self.extents), Finish::Rectify);
-            b.apply(device, &self.between, (&mut self.maps, self.extents), Finish::Add);
+            a.apply(device, &self.maps, (&mut self.between, &self.stack), Finish::Rectify);
+            b.apply(device, &self.between, (&mut self.maps, &self.stack), Finish::Add);
         }
     }
 }

@@ -79,6 +79,11 @@ fn check<K: Kernel>(taps: Taps, layer_of: fn(&K) -> ChannelBlocks) {
                     expected = expected.max(0.0);
                 }
                 let found = found.at(skip + o, y + 1, x + 1);
+                // Between tiles all is as it was.
+                if y % layer.step as usize >= layer.tile as usize {
+                    assert_eq!(found, before.at(skip + o, y + 1, x + 1), "{simd}, seed {seed}, {o} {y} {x}");
+                    continue;
+                }
                 assert!((found - expected).abs() < 2e-5, "{simd}, seed {seed}, {o} {y} {x}: {found}, not {expected}");
             }
             // The frame is nobody's.
