@@ -4,7 +4,6 @@ struct Params {
     nx: u32,
     first: u32,
     rows: u32,
-    group: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -18,6 +17,7 @@ struct Params {
 
 const SIZE = 256u;
 const PATCH = 8u;
+const GROUP = 16u;
 const PIXELS = 64u;
 
 @compute @workgroup_size(SIZE)
@@ -41,7 +41,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
             let pixel = (line - row) * PATCH + x - column;
             for (var at = starts[place]; at < end; at += 1u) {
                 let patch_index = list[at];
-                let weight = weights[patch_index / params.group] * window[pixel];
+                let weight = weights[patch_index / GROUP] * window[pixel];
                 sum += weight * patches[patch_index * PIXELS + pixel];
                 total += weight;
             }

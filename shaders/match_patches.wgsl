@@ -1,4 +1,4 @@
-// The 16 or 32 patches most like each reference patch. The names are those of src/kernels/match_patches.rs.
+// The 16 patches most like each reference patch. The names are those of src/kernels/match_patches.rs.
 
 struct Params {
     nx: u32,
@@ -8,7 +8,6 @@ struct Params {
     lowest: f32,
     levels: f32,
     flat: f32,
-    group: u32,
     farthest: f32,
     slices: u32,
     middle: u32,
@@ -20,12 +19,12 @@ struct Params {
 
 const SIZE = 64u;
 const PATCH = 8u;
-const LARGE = 32u;
+const GROUP = 16u;
 const HIGHEST = 511.0;
 const NONE = 0xffffffffu;
 
-var<private> distances: array<f32, LARGE>;
-var<private> places: array<u32, LARGE>;
+var<private> distances: array<f32, GROUP>;
+var<private> places: array<u32, GROUP>;
 
 fn level(index: u32) -> f32 {
     return clamp(floor((stack[index] - params.lowest) * params.levels), 0.0, HIGHEST);
@@ -33,7 +32,7 @@ fn level(index: u32) -> f32 {
 
 // In front of what is farther, behind what is as far; the last falls out.
 fn insert(distance: f32, place: u32) {
-    var at = params.group - 1u;
+    var at = GROUP - 1u;
     for (; at > 0u && distances[at - 1u] > distance; at -= 1u) {
         distances[at] = distances[at - 1u];
         places[at] = places[at - 1u];
@@ -51,7 +50,7 @@ fn distance_of(own: u32, other: u32) -> f32 {
             let difference = level(own + at) - level(other + at);
             sum += difference * difference;
         }
-        if sum >= distances[params.group - 1u] {
+        if sum >= distances[GROUP - 1u] {
             return sum;
         }
     }
@@ -82,12 +81,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let pixels = params.ny * params.nx;
     let own = params.middle * pixels + place.y * params.nx + place.x;
     if is_flat(own) {
-        for (var at = 0u; at < params.group; at += 1u) {
-            groups_found[index * params.group + at] = NONE;
+        for (var at = 0u; at < GROUP; at += 1u) {
+            groups_found[index * GROUP + at] = NONE;
         }
         return;
     }
-    for (var at = 0u; at < params.group; at += 1u) {
+    for (var at = 0u; at < GROUP; at += 1u) {
         distances[at] = 3.0e38;
     }
     insert(-1.0, own);
@@ -99,7 +98,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
                 let other = z * pixels + y * params.nx + x;
                 if other != own {
                     let distance = distance_of(own, other);
-                    if distance < distances[params.group - 1u] {
+                    if distance < distances[GROUP - 1u] {
                         insert(distance, other);
                     }
                 }
@@ -107,10 +106,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         }
     }
     var kept = 1u;
-    while kept < params.group && distances[2u * kept - 1u] < params.farthest {
+    while kept < GROUP && distances[2u * kept - 1u] < params.farthest {
         kept *= 2u;
     }
-    for (var at = 0u; at < params.group; at += 1u) {
-        groups_found[index * params.group + at] = select(NONE, places[at], at < kept);
+    for (var at = 0u; at < GROUP; at += 1u) {
+        groups_found[index * GROUP + at] = select(NONE, places[at], at < kept);
     }
 }

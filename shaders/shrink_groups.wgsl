@@ -6,7 +6,6 @@ struct Params {
     nx: u32,
     wiener: u32,
     threshold: f32,
-    group: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -19,16 +18,16 @@ struct Params {
 @group(0) @binding(7) var<storage, read_write> weights: array<f32>;
 
 const PATCH = 8u;
-const LARGE = 32u;
+const GROUP = 16u;
 const NONE = 0xffffffffu;
 const PIXELS = 64u;
 const SHIFTS = 15u;
 const HALF = 0.70710678;
 
-var<workgroup> shared_values: array<f32, 2048>;
+var<workgroup> shared_values: array<f32, 1024>;
 var<workgroup> variances: array<f32, PIXELS>;
 // One number of each patch, and how many there are.
-var<private> own: array<f32, LARGE>;
+var<private> own: array<f32, GROUP>;
 var<private> size: u32;
 
 // Haar's transform across the group, of one pixel: sums in front, differences behind them.
@@ -71,16 +70,16 @@ fn along(local: u32, stride: u32, table: u32) {
 }
 
 // The variance of each of this invocation's coefficients, where the pixels' is 1: of all pairs of patches that overlap.
-fn variances_of(group: u32, local: u32) -> array<f32, LARGE> {
+fn variances_of(group: u32, local: u32) -> array<f32, GROUP> {
     let square = tables[2u * PIXELS + (PATCH - 1u) * PIXELS + local];
-    var all: array<f32, LARGE>;
+    var all: array<f32, GROUP>;
     for (var k = 0u; k < size; k += 1u) {
         all[k] = square;
     }
     for (var q = 1u; q < size; q += 1u) {
-        let second = members[group * params.group + q];
+        let second = members[group * GROUP + q];
         for (var p = 0u; p < q; p += 1u) {
-            let first = members[group * params.group + p];
+            let first = members[group * GROUP + p];
             var dy = i32(second / params.nx) - i32(first / params.nx);
             var dx = i32(second % params.nx) - i32(first % params.nx);
             // Covariances are even.
@@ -112,13 +111,13 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) workgr
     let group = min(workgroup.y * workgroups.x + workgroup.x, params.groups - 1u);
     let pixel = local / PATCH * params.nx + local % PATCH;
     size = 1u;
-    while size < params.group && members[group * params.group + min(size, params.group - 1u)] != NONE {
+    while size < GROUP && members[group * GROUP + min(size, GROUP - 1u)] != NONE {
         size *= 2u;
     }
-    var guides: array<f32, LARGE>;
+    var guides: array<f32, GROUP>;
     if params.wiener == 1u {
         for (var k = 0u; k < size; k += 1u) {
-            own[k] = pilot[members[group * params.group + k] + pixel];
+            own[k] = pilot[members[group * GROUP + k] + pixel];
         }
         across();
         along(local, PATCH, 0u);
@@ -126,7 +125,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) workgr
         guides = own;
     }
     for (var k = 0u; k < size; k += 1u) {
-        own[k] = slice[members[group * params.group + k] + pixel];
+        own[k] = slice[members[group * GROUP + k] + pixel];
     }
     across();
     along(local, PATCH, 0u);
@@ -157,8 +156,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) workgr
     if workgroup.y * workgroups.x + workgroup.x >= params.groups {
         return;
     }
-    for (var k = 0u; k < params.group; k += 1u) {
-        patches[(group * params.group + k) * PIXELS + local] = select(0.0, own[k], k < size);
+    for (var k = 0u; k < GROUP; k += 1u) {
+        patches[(group * GROUP + k) * PIXELS + local] = select(0.0, own[k], k < size);
     }
     if local == 0u {
         var sum = 0.0;

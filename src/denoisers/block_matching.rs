@@ -92,7 +92,7 @@ impl BlockMatching {
         let [nz, ny, nx] = noisy.slices;
         let window = kaiser(BETA);
         let rows = self.rows(device, nx);
-        let grouping = Grouping { step: self.step, radius: self.radius, group: GROUP, rows, farthest };
+        let grouping = Grouping { step: self.step, radius: self.radius, rows, farthest };
         let ranges = ranges(device, pilot.unwrap_or(noisy))?;
         let bands = self.bands(device, noisy, rows)?;
         let zeros = || device.zeros(&[nz * ny, nx], Element::F32);

@@ -1,6 +1,5 @@
 //! Adds up overlapping patches: every pixel gathers from all patches that cover it, times their weights and a window, in the
-//! order of
-//! their places and then of their list, so that nothing is scattered and the sums are the same on any number of threads.
+//! order of their places and then of their list, so that nothing is scattered and the sums are the same on any number of threads.
 
 use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
@@ -11,11 +10,9 @@ use crate::device::{Example, Host, HostArray, HostMut, Kernel, fold};
 const SIZE: usize = 256;
 const PIXELS: usize = PATCH * PATCH;
 
-/// Inputs: patches `[groups, group, 8, 8]`; weights `[groups]`; `starts`, u32 `[rows · (nx − 7) + 1]`, where the list of the
+/// Inputs: patches `[groups, 16, 8, 8]`; weights `[groups]`; `starts`, u32 `[rows · (nx − 7) + 1]`, where the list of the
 /// patches that begin at a place begins; `list`, u32, the patches (by their place among all) sorted by place; the window, by
-/// which
-/// pixels of any patch are weighed `[8, 8]`. Outputs, in place,
-/// `[ny, nx]`: the sums of weighted patches, and of weights. Place = (line − first)·(nx − 7) + column.
+/// which pixels of any patch are weighed `[8, 8]`. Outputs, in place, `[ny, nx]`: the sums of weighted patches, and of weights. Place = (line − first)·(nx − 7) + column.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct GatherPatches {
@@ -25,8 +22,6 @@ pub struct GatherPatches {
     pub first: u32,
     /// Lines on which patches begin; those that patches cover are 7 more.
     pub rows: u32,
-    /// Patches of a group.
-    pub group: u32,
 }
 
 impl GatherPatches {
@@ -61,7 +56,7 @@ impl Kernel for GatherPatches {
                         let place = row * places + column;
                         let (sums, totals) = (&mut sums[column..][..PATCH], &mut totals[column..][..PATCH]);
                         for patch in &list[starts[place] as usize..starts[place + 1] as usize] {
-                            let weight = weights[*patch as usize / self.group as usize];
+                            let weight = weights[*patch as usize / GROUP];
                             let values = &patches[*patch as usize * PIXELS + (line - row) * PATCH..][..PATCH];
                             for (((sum, total), value), share) in
                                 sums.iter_mut().zip(&mut *totals).zip(values).zip(window)
@@ -78,7 +73,7 @@ impl Kernel for GatherPatches {
 
     fn example(seed: u64) -> Example<Self> {
         const GROUPS: usize = 3;
-        let kernel = Self { nx: 21, first: 2, rows: 5, group: GROUP as u32 };
+        let kernel = Self { nx: 21, first: 2, rows: 5 };
         let (places, patches) = (5 * 14, GROUPS * GROUP);
         // Patch i begins at place (11 i + seed) mod places: some places have none, some one.
         let mut list: Vec<(usize, u32)> =

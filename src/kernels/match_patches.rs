@@ -1,4 +1,4 @@
-//! Finds, for every reference patch of a slice, the 16 or 32 patches of 8 × 8 pixels in a window about it that are most like it
+//! Finds, for every reference patch of a slice, the 16 patches of 8 × 8 pixels in a window about it that are most like it
 //! (block matching; Dabov, Foi, Katkovnik & Egiazarian 2007, step 1), in that slice and in those of a stack about it.
 //!
 //! Pixels are compared as whole levels from 0 to 511: then a sum of 64 squares, at most 511²·64 < 2²⁴, is exact in f32 in
@@ -12,19 +12,18 @@ use crate::device::{Example, Host, HostArray, HostMut, Kernel, Simd, fold};
 
 /// Width and height of a patch.
 pub const PATCH: usize = 8;
-/// Patches of a group, unless more are asked for.
+/// Patches of a group.
 pub const GROUP: usize = 16;
-/// The most.
-pub const LARGE: usize = 2 * GROUP;
+/// The highest of the levels by which pixels are compared.
+pub const HIGHEST_LEVEL: f32 = 511.0;
 /// Instead of a group's patches where the reference is flat, and behind its last.
 pub const NONE: u32 = u32::MAX;
 
 const SIZE: usize = 64;
-const HIGHEST: f32 = 511.0;
 /// Numbers that a vector loop may read beyond a stack.
 const MARGIN: usize = 32;
 
-/// Input: a stack of slices `[slices·ny, nx]`, ny and nx at least 16. Output, u32 `[references, group]`: the groups' patches, each by the
+/// Input: a stack of slices `[slices·ny, nx]`, ny and nx at least 16. Output, u32 `[references, 16]`: the groups' patches, each by the
 /// index of its first pixel, the reference first; all [`NONE`] where the reference is flat. Of patches that are near enough a
 /// group has a power of two, and [`NONE`] behind the last. References begin every `step`
 /// pixels, and at the last place where one fits, line by line.
@@ -45,8 +44,6 @@ pub struct MatchPatches {
     pub levels: f32,
     /// A reference whose levels differ by less is flat.
     pub flat: f32,
-    /// Patches of a group: [`GROUP`] or [`LARGE`].
-    pub group: u32,
     /// The sum of squared differences of levels from which on a patch is not near enough.
     pub farthest: f32,
     /// Slices of the stack.
@@ -62,7 +59,7 @@ impl MatchPatches {
     }
 
     fn level(&self, value: f32) -> f32 {
-        ((value - self.lowest) * self.levels).floor().clamp(0.0, HIGHEST)
+        ((value - self.lowest) * self.levels).floor().clamp(0.0, HIGHEST_LEVEL)
     }
 
     /// Where reference number `index` of an axis of `extent` pixels begins, and the first and last place of its matches.
@@ -75,7 +72,7 @@ impl MatchPatches {
 }
 
 /// One reference: its group.
-struct Search<'a, const G: usize> {
+struct Search<'a> {
     kernel: &'a MatchPatches,
     /// Levels, with a margin behind them.
     stack: &'a [f32],
@@ -84,7 +81,7 @@ struct Search<'a, const G: usize> {
     group: &'a mut [u32],
 }
 
-impl<const G: usize> Loop for Search<'_, G> {
+impl Loop for Search<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -95,12 +92,12 @@ impl<const G: usize> Loop for Search<'_, G> {
             (kernel.window(index[0], kernel.ny), kernel.window(index[1], kernel.nx));
         let own = kernel.middle as usize * pixels + y * nx + x;
         let reference: [f32; PATCH * PATCH] = std::array::from_fn(|at| stack[own + at / PATCH * nx + at % PATCH]);
-        let (most, least) = reference.iter().fold((0.0_f32, HIGHEST), |(a, b), value| (a.max(*value), b.min(*value)));
+        let (most, least) = reference.iter().fold((0.0_f32, HIGHEST_LEVEL), |(a, b), value| (a.max(*value), b.min(*value)));
         if most - least < kernel.flat {
             group.fill(NONE);
             return;
         }
-        let mut best = Best::<G> { distances: [f32::MAX; G], group };
+        let mut best = Best { distances: [f32::MAX; GROUP], group };
         best.insert(-1.0, own as u32);
         let mut distances = [0.0_f32; MARGIN];
         for line in (0..kernel.slices as usize).flat_map(|z| (top..=bottom).map(move |line| z * pixels + line * nx)) {
@@ -111,7 +108,7 @@ impl<const G: usize> Loop for Search<'_, G> {
                 unsafe { distance::<L>(stack.as_ptr().add(first), nx, &reference).store(distances.as_mut_ptr()) };
                 let count = L::N.min(right + 1 - column);
                 for (offset, distance) in distances[..count].iter().enumerate() {
-                    if *distance < best.distances[G - 1] && first + offset != own {
+                    if *distance < best.distances[GROUP - 1] && first + offset != own {
                         best.insert(*distance, (first + offset) as u32);
                     }
                 }
@@ -140,16 +137,16 @@ unsafe fn distance<L: Lanes>(patch: *const f32, nx: usize, reference: &[f32; PAT
 }
 
 /// The best so far, in order.
-struct Best<'a, const G: usize> {
-    distances: [f32; G],
+struct Best<'a> {
+    distances: [f32; GROUP],
     group: &'a mut [u32],
 }
 
-impl<const G: usize> Best<'_, G> {
+impl Best<'_> {
     /// In front of what is farther, behind what is as far; the last falls out.
     #[inline(always)]
     fn insert(&mut self, distance: f32, place: u32) {
-        let mut at = G - 1;
+        let mut at = GROUP - 1;
         while at > 0 && self.distances[at - 1] > distance {
             self.distances[at] = self.distances[at - 1];
             self.group[at] = self.group[at - 1];
@@ -175,17 +172,12 @@ impl Kernel for MatchPatches {
         let mut stack: Vec<f32> = inputs[0].numbers::<f32>()[..count].iter().map(|value| self.level(*value)).collect();
         stack.resize(count + MARGIN, 0.0);
         let [rows, columns] = self.references();
-        let size = self.group as usize;
-        let groups = &mut outputs[0].numbers::<u32>()[..rows * columns * size];
+        let groups = &mut outputs[0].numbers::<u32>()[..rows * columns * GROUP];
         let simd = Simd::detected();
-        groups.par_chunks_exact_mut(columns * size).enumerate().for_each(|(row, groups)| {
-            for (column, group) in groups.chunks_exact_mut(size).enumerate() {
+        groups.par_chunks_exact_mut(columns * GROUP).enumerate().for_each(|(row, groups)| {
+            for (column, group) in groups.chunks_exact_mut(GROUP).enumerate() {
                 let (kernel, stack, index) = (self, &stack[..], [row, column]);
-                if size == GROUP {
-                    lanes::run(simd, Search::<GROUP> { kernel, stack, index, group });
-                } else {
-                    lanes::run(simd, Search::<LARGE> { kernel, stack, index, group });
-                }
+                lanes::run(simd, Search { kernel, stack, index, group });
             }
         });
     }
@@ -193,7 +185,6 @@ impl Kernel for MatchPatches {
     fn example(seed: u64) -> Example<Self> {
         let radius = 7 + seed as u32;
         // Coarse levels, so that there are ties.
-        let group = if seed == 1 { LARGE } else { GROUP };
         let farthest = if seed == 0 { f32::MAX } else { 78.0 };
         let kernel = Self {
             nx: 41,
@@ -203,13 +194,12 @@ impl Kernel for MatchPatches {
             lowest: -0.8,
             levels: 2.0,
             flat: 3.0,
-            group: group as u32,
             farthest,
             slices: 1 + seed as u32,
             middle: seed as u32 / 2,
         };
         let [rows, columns] = kernel.references();
-        let groups = HostArray::new(&[rows * columns, group], &vec![7_u32; rows * columns * group]);
+        let groups = HostArray::new(&[rows * columns, GROUP], &vec![7_u32; rows * columns * GROUP]);
         Example {
             kernel,
             inputs: vec![HostArray::noise(&[kernel.slices as usize * 30, 41], seed)],
@@ -248,19 +238,15 @@ mod tests {
                     })
                     .collect();
                 all.sort_unstable();
-                let size = kernel.group as usize;
-                let near = all[..size].iter().filter(|(distance, _)| (*distance as f32) < kernel.farthest).count();
-                let kept = [1, 2, 4, 8, 16, 32].into_iter().rfind(|kept| *kept <= near).unwrap();
+                let near = all[..GROUP].iter().filter(|(distance, _)| (*distance as f32) < kernel.farthest).count();
+                let kept = [1, 2, 4, 8, 16].into_iter().rfind(|kept| *kept <= near).unwrap();
                 let place = |(at, (_, place)): (usize, &(i64, u32))| if at < kept { *place } else { NONE };
-                let expected: Vec<u32> = all[..size].iter().enumerate().map(place).collect();
+                let expected: Vec<u32> = all[..GROUP].iter().enumerate().map(place).collect();
                 for simd in Simd::available() {
-                    let mut group = [0; LARGE];
-                    let (kernel, stack, found) = (&kernel, &stack[..], &mut group[..size]);
-                    match size {
-                        GROUP => lanes::run(simd, Search::<GROUP> { kernel, stack, index, group: found }),
-                        _ => lanes::run(simd, Search::<LARGE> { kernel, stack, index, group: found }),
-                    }
-                    assert_eq!(group[..size], expected, "{simd}, seed {seed}, reference {index:?}");
+                    let mut group = [0; GROUP];
+                    let search = Search { kernel: &kernel, stack: &stack, index, group: &mut group };
+                    lanes::run(simd, search);
+                    assert_eq!(group[..], expected, "{simd}, seed {seed}, reference {index:?}");
                 }
             }
         }

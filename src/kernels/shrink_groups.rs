@@ -1,32 +1,30 @@
 //! Collaborative filtering of groups of like patches (Dabov, Foi, Katkovnik & Egiazarian 2007, IEEE Trans. Image Process. 16,
-//! 2080): a group's patches, a power of two up to 32, are transformed, across the group by Haar's wavelet and within a patch
-//! by a matrix along either axis;
-//! coefficients c of noise s are shrunk, by a hard threshold or as Wiener would with a pilot's coefficients p,
+//! 2080): a group's patches, a power of two up to 16, are transformed, across the group by Haar's wavelet and within a patch
+//! by a matrix along either axis; coefficients c of noise s are shrunk, by a hard threshold or as Wiener would with a pilot's
+//! coefficients p,
 //!
 //! ```text
 //! c ← c if |c| ≥ t·s, else 0        or        c ← c·p²/(p² + s²)
 //! ```
 //!
 //! and transformed back. Patches of a group overlap, and where they do they share the noise; s counts that in (Mäkinen,
-//! Azzari &
-//! Foi 2020, IEEE Trans. Image Process. 29, 8339). On the CPU a register holds one pixel of 16 patches.
+//! Azzari & Foi 2020, IEEE Trans. Image Process. 29, 8339). On the CPU a register holds one pixel of 16 patches.
 
 use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
 
 use super::{
     lanes::{self, Lanes, Loop},
-    match_patches::{GROUP, LARGE, NONE, PATCH},
+    match_patches::{GROUP, NONE, PATCH},
 };
 use crate::device::{Example, Host, HostArray, HostMut, Kernel, Simd, fold};
 
 const PIXELS: usize = PATCH * PATCH;
 
-/// Inputs: the noisy slice `[ny, nx]`; the pilot `[ny, nx]` (any, for the threshold); the groups, u32 `[groups, group]`, by
-/// the patches'
-/// first pixels, as [`super::MatchPatches`] finds them; each group's noise `[groups]`; [`Tables`]. Outputs: the shrunk
-/// patches `[groups, group, 8, 8]`; a weight for
-/// each group, one over the variance of the noise left in its coefficients. The group's mean stays as it is.
+/// Inputs: the noisy slice `[ny, nx]`; the pilot `[ny, nx]` (any, for the threshold); the groups, u32 `[groups, 16]`, by
+/// the patches' first pixels, as [`super::MatchPatches`] finds them; each group's noise `[groups]`; [`Tables`]. Outputs: the
+/// shrunk patches `[groups, 16, 8, 8]`; a weight for each group, one over the variance of the noise left in its coefficients.
+/// The group's mean stays as it is.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 pub struct ShrinkGroups {
@@ -38,8 +36,6 @@ pub struct ShrinkGroups {
     pub wiener: u32,
     /// t.
     pub threshold: f32,
-    /// Patches of a group at most: 16 or 32.
-    pub group: u32,
 }
 
 /// Matrices along one axis of a patch, and the noise of its coefficients.
@@ -84,7 +80,7 @@ fn shift(first: [u32; 2], second: [u32; 2]) -> Option<usize> {
 }
 
 /// One group.
-struct Shrink<'a, const G: usize> {
+struct Shrink<'a> {
     kernel: &'a ShrinkGroups,
     slices: [&'a [f32]; 2],
     members: &'a [u32],
@@ -95,20 +91,20 @@ struct Shrink<'a, const G: usize> {
 }
 
 #[repr(C, align(64))]
-struct Block<const G: usize>([[f32; PIXELS]; G]);
+struct Block([[f32; PIXELS]; GROUP]);
 
 /// Haar's transform across a group, in place: sums in front, differences behind them.
 ///
 /// # Safety
 /// The caller has the instructions.
 #[inline(always)]
-unsafe fn across<L: Lanes, const G: usize>(block: &mut Block<G>, size: usize, inverse: bool) {
+unsafe fn across<L: Lanes>(block: &mut Block, size: usize, inverse: bool) {
     // SAFETY: lines of 64 numbers, a multiple of every register's.
     unsafe {
         let half = L::splat(std::f32::consts::FRAC_1_SQRT_2);
         let at = block.0.as_flattened_mut().as_mut_ptr();
         for pixel in (0..PIXELS).step_by(L::N) {
-            let mut all = [L::splat(0.0); G];
+            let mut all = [L::splat(0.0); GROUP];
             for (k, value) in all[..size].iter_mut().enumerate() {
                 *value = L::load(at.add(k * PIXELS + pixel));
             }
@@ -137,7 +133,7 @@ unsafe fn across<L: Lanes, const G: usize>(block: &mut Block<G>, size: usize, in
 /// # Safety
 /// The caller has the instructions.
 #[inline(always)]
-unsafe fn turn<L: Lanes, const G: usize>(from: &Block<G>, into: &mut Block<G>, [lines, columns]: [usize; 2]) {
+unsafe fn turn<L: Lanes>(from: &Block, into: &mut Block, [lines, columns]: [usize; 2]) {
     // SAFETY: both are `lines` × `columns`, multiples of every register's length.
     unsafe {
         for line in (0..lines).step_by(L::N) {
@@ -155,24 +151,24 @@ unsafe fn turn<L: Lanes, const G: usize>(from: &Block<G>, into: &mut Block<G>, [
 /// # Safety
 /// The caller has the instructions.
 #[inline(always)]
-unsafe fn within<L: Lanes, const G: usize>(block: &mut Block<G>, matrix: &[f32]) {
-    // SAFETY: 64 lines of G numbers.
+unsafe fn within<L: Lanes>(block: &mut Block, matrix: &[f32]) {
+    // SAFETY: 64 lines of GROUP numbers.
     unsafe {
         let matrix: &[f32; PIXELS] = matrix.try_into().expect("8 × 8");
         for [step, next] in [[PATCH, 1], [1, PATCH]] {
             for line in 0..PATCH {
-                for patch in (0..G).step_by(L::N) {
-                    let at = block.0.as_mut_ptr().cast::<f32>().add(line * next * G + patch);
+                for patch in (0..GROUP).step_by(L::N) {
+                    let at = block.0.as_mut_ptr().cast::<f32>().add(line * next * GROUP + patch);
                     let mut all = [L::splat(0.0); PATCH];
                     for (place, value) in all.iter_mut().enumerate() {
-                        *value = L::load(at.add(place * step * G));
+                        *value = L::load(at.add(place * step * GROUP));
                     }
                     for f in 0..PATCH {
                         let mut sum = all[0].mul(L::splat(matrix[f * PATCH]));
                         for place in 1..PATCH {
                             sum = all[place].mul_add(L::splat(matrix[f * PATCH + place]), sum);
                         }
-                        sum.store(at.add(f * step * G));
+                        sum.store(at.add(f * step * GROUP));
                     }
                 }
             }
@@ -180,10 +176,10 @@ unsafe fn within<L: Lanes, const G: usize>(block: &mut Block<G>, matrix: &[f32])
     }
 }
 
-impl<const G: usize> Shrink<'_, G> {
+impl Shrink<'_> {
     /// The variances of the coefficients, `[patch, pixel]`, where the pixels' is 1: of all pairs of patches that overlap.
     #[inline(always)]
-    fn variances(&self, into: &mut Block<G>) {
+    fn variances(&self, into: &mut Block) {
         let (nx, size) = (self.kernel.nx, self.members.len());
         let covariances = &self.tables[2 * PIXELS..TABLES];
         let own: [f32; PIXELS] = covariances[(PATCH - 1) * PIXELS..][..PIXELS].try_into().expect("8 × 8");
@@ -215,7 +211,7 @@ impl<const G: usize> Shrink<'_, G> {
     /// # Safety
     /// The caller has the instructions.
     #[inline(always)]
-    unsafe fn coefficients<L: Lanes>(&self, slice: usize, spare: &mut Block<G>, into: &mut Block<G>) {
+    unsafe fn coefficients<L: Lanes>(&self, slice: usize, spare: &mut Block, into: &mut Block) {
         let nx = self.kernel.nx as usize;
         spare.0[self.members.len()..].fill([0.0; PIXELS]);
         for (patch, first) in spare.0.iter_mut().zip(self.members) {
@@ -225,41 +221,41 @@ impl<const G: usize> Shrink<'_, G> {
         }
         // SAFETY: as for the caller.
         unsafe {
-            across::<L, G>(spare, self.members.len(), false);
-            turn::<L, G>(spare, into, [G, PIXELS]);
-            within::<L, G>(into, &self.tables[..PIXELS]);
+            across::<L>(spare, self.members.len(), false);
+            turn::<L>(spare, into, [GROUP, PIXELS]);
+            within::<L>(into, &self.tables[..PIXELS]);
         }
     }
 }
 
-impl<const G: usize> Loop for Shrink<'_, G> {
+impl Loop for Shrink<'_> {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
-        let block = || Block([[0.0; PIXELS]; G]);
+        let block = || Block([[0.0; PIXELS]; GROUP]);
         let (mut spare, mut own, mut pilot, mut variances) = (block(), block(), block(), block());
         let size = self.members.len();
-        let mut left = [0.0_f32; G];
-        // SAFETY: the caller has the instructions; blocks are 64 lines of G numbers, a multiple of every register's.
+        let mut left = [0.0_f32; GROUP];
+        // SAFETY: the caller has the instructions; blocks are 64 lines of GROUP numbers, a multiple of every register's.
         unsafe {
             self.variances(&mut spare);
-            turn::<L, G>(&spare, &mut variances, [G, PIXELS]);
+            turn::<L>(&spare, &mut variances, [GROUP, PIXELS]);
             self.coefficients::<L>(0, &mut spare, &mut own);
             if self.kernel.wiener == 1 {
                 self.coefficients::<L>(1, &mut spare, &mut pilot);
             }
             let mean = own.0[0][0];
-            for patch in (0..G).step_by(L::N) {
+            for patch in (0..GROUP).step_by(L::N) {
                 let mut sum = L::splat(0.0);
                 for pixel in 0..PIXELS {
-                    let at = own.0.as_mut_ptr().cast::<f32>().add(pixel * G + patch);
+                    let at = own.0.as_mut_ptr().cast::<f32>().add(pixel * GROUP + patch);
                     let variance =
-                        L::load(variances.0.as_ptr().cast::<f32>().add(pixel * G + patch)).max(L::splat(0.0));
+                        L::load(variances.0.as_ptr().cast::<f32>().add(pixel * GROUP + patch)).max(L::splat(0.0));
                     let noise = variance.mul(L::splat(self.sigma * self.sigma));
                     let value = L::load(at);
                     if self.kernel.wiener == 1 {
-                        let square = L::load(pilot.0.as_ptr().cast::<f32>().add(pixel * G + patch));
+                        let square = L::load(pilot.0.as_ptr().cast::<f32>().add(pixel * GROUP + patch));
                         let square = square.mul(square);
                         let share = square.mul(square.add(noise.max(L::splat(f32::MIN_POSITIVE))).inverse());
                         sum = share.mul(share).mul_add(variance, sum);
@@ -287,9 +283,9 @@ impl<const G: usize> Loop for Shrink<'_, G> {
             variance += (1.0 - kept) * shared;
             let variance = self.sigma * self.sigma * variance;
             *self.weight = 1.0 / variance.max(f32::MIN_POSITIVE.sqrt());
-            within::<L, G>(&mut own, &self.tables[PIXELS..2 * PIXELS]);
-            turn::<L, G>(&own, &mut spare, [PIXELS, G]);
-            across::<L, G>(&mut spare, size, true);
+            within::<L>(&mut own, &self.tables[PIXELS..2 * PIXELS]);
+            turn::<L>(&own, &mut spare, [PIXELS, GROUP]);
+            across::<L>(&mut spare, size, true);
         }
         self.patches.copy_from_slice(spare.0.as_flattened());
     }
@@ -307,35 +303,29 @@ impl Kernel for ShrinkGroups {
     fn on_cpu(&self, inputs: &[Host], outputs: &mut [HostMut]) {
         let groups = self.groups as usize;
         let slices = [inputs[0].numbers::<f32>(), inputs[1].numbers::<f32>()];
-        let group = self.group as usize;
-        let members = inputs[2].numbers::<u32>()[..groups * group].par_chunks_exact(group);
+        let members = inputs[2].numbers::<u32>()[..groups * GROUP].par_chunks_exact(GROUP);
         let (sigmas, tables) = (inputs[3].numbers::<f32>()[..groups].par_iter(), inputs[4].numbers::<f32>());
         let [patches, weights] = outputs else { panic!("two outputs") };
-        let patches = patches.numbers::<f32>()[..groups * group * PIXELS].par_chunks_exact_mut(group * PIXELS);
+        let patches = patches.numbers::<f32>()[..groups * GROUP * PIXELS].par_chunks_exact_mut(GROUP * PIXELS);
         let weights = weights.numbers::<f32>()[..groups].par_iter_mut();
         let simd = Simd::detected();
         let all = patches.zip(weights).zip(members.zip(sigmas)).with_min_len(16);
         all.for_each(|((patches, weight), (members, sigma))| {
             let (kernel, sigma) = (self, *sigma);
-            let members = &members[..members.iter().position(|first| *first == NONE).unwrap_or(group)];
-            if group == GROUP {
-                lanes::run(simd, Shrink::<GROUP> { kernel, slices, members, sigma, tables, patches, weight });
-            } else {
-                lanes::run(simd, Shrink::<LARGE> { kernel, slices, members, sigma, tables, patches, weight });
-            }
+            let members = &members[..members.iter().position(|first| *first == NONE).unwrap_or(GROUP)];
+            lanes::run(simd, Shrink { kernel, slices, members, sigma, tables, patches, weight });
         });
     }
 
     fn example(seed: u64) -> Example<Self> {
         const GROUPS: usize = 5;
-        let group = if seed == 0 { GROUP } else { LARGE };
         let kernel =
-            Self { groups: GROUPS as u32, nx: 30, wiener: seed as u32 % 2, threshold: 2.0, group: group as u32 };
-        // Groups of 16 or 32, 8, 4, 2 and 1 patches.
-        let size = |at: usize| if at == 0 { group } else { GROUP >> at };
+            Self { groups: GROUPS as u32, nx: 30, wiener: seed as u32 % 2, threshold: 2.0 };
+        // Groups of 16, 8, 4, 2 and 1 patches.
+        let size = |at: usize| GROUP >> at;
         let place = |i: usize| ((i * 7 + seed as usize) % 12 * 30 + i * 5 % 22) as u32;
-        let member = |i: usize| if i % group < size(i / group) { place(i) } else { NONE };
-        let members: Vec<u32> = (0..GROUPS * group).map(member).collect();
+        let member = |i: usize| if i % GROUP < size(i / GROUP) { place(i) } else { NONE };
+        let members: Vec<u32> = (0..GROUPS * GROUP).map(member).collect();
         let near = |index, width: f32| {
             let noise = HostArray::noise(&[PIXELS], seed + index);
             noise.numbers::<f32>().iter().map(|value| 1.0 + width * value).collect::<Vec<_>>()
@@ -352,11 +342,11 @@ impl Kernel for ShrinkGroups {
         let inputs = vec![
             HostArray::noise(&[20, 30], seed),
             HostArray::noise(&[20, 30], seed + 1),
-            HostArray::new(&[GROUPS, group], &members),
+            HostArray::new(&[GROUPS, GROUP], &members),
             HostArray::new(&[GROUPS], &near(8, 0.5)[..GROUPS].iter().map(|value| 0.02 * value).collect::<Vec<_>>()),
             HostArray::new(&[TABLES], &tables),
         ];
-        let outputs = vec![HostArray::zeros(&[GROUPS, group, PATCH, PATCH]), HostArray::zeros(&[GROUPS])];
+        let outputs = vec![HostArray::zeros(&[GROUPS, GROUP, PATCH, PATCH]), HostArray::zeros(&[GROUPS])];
         Example { kernel, inputs, outputs }
     }
 }

@@ -2,21 +2,16 @@
 //! came from (Dabov, Foi, Katkovnik & Egiazarian 2007). Every pixel is to be the mean of all shrunk patches that cover it, weighed
 //! by how little noise they are left with, and less at a patch's rim.
 
-use super::{
-    arithmetic::fill,
-    group_filter::{self, Chunk, Levels},
-};
+use super::group_filter::{self, Chunk, Gathered, Levels};
 use crate::{
     device::{Array, Device, Element},
     error::Result,
     kernels::{
-        GatherPatches, MatchPatches, ShrinkGroups,
-        match_patches::PATCH,
+        MatchPatches, ShrinkGroups,
+        match_patches::{GROUP, PATCH},
         shrink_groups::{TABLES, Tables},
     },
 };
-
-const HIGHEST_LEVEL: f32 = 511.0;
 
 /// How a slice is taken apart.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,8 +20,6 @@ pub struct Grouping {
     pub step: usize,
     /// Pixels that a match may be away, along each axis.
     pub radius: usize,
-    /// Patches of a group at most: 16 or 32.
-    pub group: usize,
     /// Lines of references whose groups are shrunk at a time, as far as their patches fit one binding. Patches are added up in
     /// the order of their places among those.
     pub rows: usize,
@@ -62,9 +55,7 @@ pub struct CollaborativeFilter {
     stack: Stack,
     grouping: Grouping,
     tables: Array,
-    window: Array,
-    sums: Array,
-    totals: Array,
+    gathered: Gathered,
     groups: Vec<(Chunk, Array)>,
 }
 
@@ -76,13 +67,10 @@ impl CollaborativeFilter {
     /// [`Error::OutOfMemory`](crate::error::Error::OutOfMemory), also where a stack or its groups do not fit one binding.
     pub fn new(device: &Device, stack: Stack, grouping: Grouping, (tables, window): (&Tables, &[f32])) -> Result<Self> {
         let Stack { slices, extents: [ny, nx], .. } = stack;
-        group_filter::check(device, [slices, ny, nx], grouping.step, grouping.group)?;
-        let zeros = || device.zeros(&[slices * ny, nx], Element::F32);
+        group_filter::check(device, [slices, ny, nx], grouping.step)?;
         Ok(Self {
             tables: device.upload(&[TABLES], tables.numbers())?,
-            window: device.upload(&[PATCH * PATCH], window)?,
-            sums: zeros()?,
-            totals: zeros()?,
+            gathered: Gathered::new(device, [slices * ny, nx], window)?,
             groups: vec![],
             device: device.clone(),
             stack,
@@ -96,35 +84,33 @@ impl CollaborativeFilter {
     /// What goes wrong on the device.
     pub fn find(&mut self, stack: &Array, levels: Levels, noise: &Deviations) -> Result<()> {
         let Stack { slices, middle, extents: [ny, nx] } = self.stack;
-        let Grouping { group, farthest, .. } = self.grouping;
         let Deviations { typical, each: sigmas } = *noise;
-        let scale = HIGHEST_LEVEL / (levels.highest - levels.lowest).max(f32::MIN_POSITIVE);
+        let scale = levels.scale();
         let kernel = MatchPatches {
             nx: nx as u32,
             ny: ny as u32,
             step: self.grouping.step as u32,
             radius: self.grouping.radius.max(PATCH / 2) as u32,
             lowest: levels.lowest,
-            levels: scale.min(f32::MAX),
+            levels: scale,
             flat: levels.flat * scale,
-            group: group as u32,
-            farthest: (farthest * typical * scale).powi(2).max(1.0) * (PATCH * PATCH) as f32,
+            farthest: (self.grouping.farthest * typical * scale).powi(2).max(1.0) * (PATCH * PATCH) as f32,
             slices: slices as u32,
             middle: middle as u32,
         };
         let [rows, columns] = kernel.references();
-        let mut found = self.device.zeros(&[rows * columns * group], Element::U32)?;
+        let mut found = self.device.zeros(&[rows * columns * GROUP], Element::U32)?;
         self.device.run(&kernel, &[&stack.slabs()[0]], &mut [&mut found.slabs_mut()[0]]);
         let members: Vec<u32> = self.device.download(&found)?;
         let most = (self.grouping.rows * columns)
-            .min(self.device.binding_limit() as usize / (4 * group * PATCH * PATCH))
+            .min(self.device.binding_limit() as usize / (4 * GROUP * PATCH * PATCH))
             .max(1);
         self.groups = members
-            .chunks(most * group)
+            .chunks(most * GROUP)
             .map(|members| {
                 let centre = |own: u32| (own as usize - middle * ny * nx + PATCH / 2 * (nx + 1)) % sigmas.len();
-                let sigmas: Vec<f32> = members.chunks(group).map(|members| sigmas[centre(members[0])]).collect();
-                Ok((Chunk::new(&self.device, members, group, nx)?, self.device.upload(&[sigmas.len()], sigmas)?))
+                let sigmas: Vec<f32> = members.chunks(GROUP).map(|members| sigmas[centre(members[0])]).collect();
+                Ok((Chunk::new(&self.device, members, nx)?, self.device.upload(&[sigmas.len()], sigmas)?))
             })
             .collect::<Result<_>>()?;
         Ok(())
@@ -136,27 +122,18 @@ impl CollaborativeFilter {
     /// # Errors
     /// What goes wrong on the device.
     pub fn apply(&mut self, noisy: &Array, by: Shrinkage) -> Result<[&Array; 2]> {
-        let (nx, group) = (self.stack.extents[1], self.grouping.group);
-        let most = self.groups.iter().map(|(chunk, _)| chunk.count).max().unwrap_or(0).max(1);
-        let mut patches = self.device.zeros(&[most * group * PATCH * PATCH], Element::F32)?;
-        let mut weights = self.device.zeros(&[most], Element::F32)?;
-        fill(&self.device, 0.0, &mut self.sums);
-        fill(&self.device, 0.0, &mut self.totals);
+        let nx = self.stack.extents[1] as u32;
+        self.gathered.make_room(self.groups.iter().map(|(chunk, _)| chunk))?;
+        self.gathered.clear();
         let (pilot, wiener, threshold) = match by {
             Shrinkage::Threshold(threshold) => (noisy, 0, threshold),
             Shrinkage::Pilot(pilot) => (pilot, 1, 0.0),
         };
-        for (Chunk { count, members, rows, starts, list }, sigmas) in &self.groups {
-            let kernel = ShrinkGroups { groups: *count as u32, nx: nx as u32, wiener, threshold, group: group as u32 };
-            let inputs = [noisy, pilot, members, sigmas, &self.tables].map(|array| &array.slabs()[0]);
-            self.device.run(&kernel, &inputs, &mut [&mut patches.slabs_mut()[0], &mut weights.slabs_mut()[0]]);
-            let kernel =
-                GatherPatches { nx: nx as u32, first: rows.start as u32, rows: rows.len() as u32, group: group as u32 };
-            let inputs = [&patches, &weights, starts, list, &self.window].map(|array| &array.slabs()[0]);
-            let (sums, totals) = (&mut self.sums.slabs_mut()[0], &mut self.totals.slabs_mut()[0]);
-            self.device.run(&kernel, &inputs, &mut [sums, totals]);
+        for (chunk, sigmas) in &self.groups {
+            let kernel = ShrinkGroups { groups: chunk.count as u32, nx, wiener, threshold };
+            self.gathered.add(chunk, &kernel, &[noisy, pilot, &chunk.members, sigmas, &self.tables]);
         }
-        Ok([&self.sums, &self.totals])
+        Ok(self.gathered.sums())
     }
 }
 

@@ -6,12 +6,12 @@ use std::ops::Range;
 
 use super::arithmetic::{add_lines, fill};
 use crate::{
-    device::{Array, Device, Element},
+    device::{Array, Device, Element, Kernel},
     error::{Error, Result},
     kernels::{
         FilterGroups, GatherPatches, MatchPatches, Quotient,
         filter_groups::basis,
-        match_patches::{GROUP, NONE, PATCH},
+        match_patches::{GROUP, HIGHEST_LEVEL, NONE, PATCH},
     },
 };
 
@@ -19,7 +19,6 @@ use crate::{
 const STEP: usize = 3;
 /// Groups that are filtered at a time: 16 MiB of patches.
 const CHUNK: usize = 4096;
-const HIGHEST_LEVEL: f32 = 511.0;
 
 /// How pixels are compared.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,6 +31,13 @@ pub struct Levels {
     pub flat: f32,
 }
 
+impl Levels {
+    /// Levels per unit.
+    pub(super) fn scale(&self) -> f32 {
+        (HIGHEST_LEVEL / (self.highest - self.lowest).max(f32::MIN_POSITIVE)).min(f32::MAX)
+    }
+}
+
 /// The filter for images `[nz·ny, nx]`, slice by slice. A slice, and the list of its groups, must fit one binding of
 /// the device.
 #[derive(Debug)]
@@ -40,12 +46,9 @@ pub struct GroupFilter {
     shape: [usize; 3],
     radius: usize,
     basis: Array,
-    /// All pixels of a patch count alike.
-    window: Array,
-    /// One slice, and what its patches add up to: their sum and that of their weights.
     slice: Array,
-    sums: Array,
-    totals: Array,
+    /// What the slice's patches add up to.
+    gathered: Gathered,
     /// Of each slice.
     groups: Vec<Vec<Chunk>>,
 }
@@ -56,9 +59,9 @@ pub(super) struct Chunk {
     pub(super) count: usize,
     pub(super) members: Array,
     /// Lines on which their patches begin.
-    pub(super) rows: Range<usize>,
-    pub(super) starts: Array,
-    pub(super) list: Array,
+    rows: Range<usize>,
+    starts: Array,
+    list: Array,
 }
 
 impl GroupFilter {
@@ -69,22 +72,16 @@ impl GroupFilter {
     /// its groups does not fit one binding.
     pub fn new(device: &Device, slices: [usize; 3], radius: usize) -> Result<Self> {
         let [nz, ny, nx] = slices;
-        check(device, [1, ny, nx], STEP, GROUP)?;
-        let zeros = || device.zeros(&[ny, nx], Element::F32);
-        let basis = device.upload(&[PATCH * PATCH + GROUP * GROUP], basis())?;
-        let window = device.upload(&[PATCH * PATCH], vec![1.0_f32; PATCH * PATCH])?;
-        let groups = (0..nz).map(|_| vec![]).collect();
-        let (slice, sums, totals) = (zeros()?, zeros()?, zeros()?);
+        check(device, [1, ny, nx], STEP)?;
         Ok(Self {
             device: device.clone(),
             shape: slices,
             radius: radius.max(PATCH / 2),
-            basis,
-            window,
-            slice,
-            sums,
-            totals,
-            groups,
+            basis: device.upload(&[PATCH * PATCH + GROUP * GROUP], basis())?,
+            slice: device.zeros(&[ny, nx], Element::F32)?,
+            // All pixels of a patch count alike.
+            gathered: Gathered::new(device, [ny, nx], &[1.0; PATCH * PATCH])?,
+            groups: (0..nz).map(|_| vec![]).collect(),
         })
     }
 
@@ -94,7 +91,7 @@ impl GroupFilter {
     /// What goes wrong on the device.
     pub fn find(&mut self, image: &Array, levels: Levels) -> Result<()> {
         let [nz, ny, nx] = self.shape;
-        let scale = HIGHEST_LEVEL / (levels.highest - levels.lowest).max(f32::MIN_POSITIVE);
+        let scale = levels.scale();
         let kernel = MatchPatches {
             nx: nx as u32,
             ny: ny as u32,
@@ -103,7 +100,6 @@ impl GroupFilter {
             lowest: levels.lowest,
             levels: scale,
             flat: (levels.flat * scale).ceil().max(1.0),
-            group: GROUP as u32,
             farthest: f32::MAX,
             slices: 1,
             middle: 0,
@@ -123,7 +119,7 @@ impl GroupFilter {
             }
             members.truncate(kept * GROUP);
             let most = CHUNK.min(self.device.binding_limit() as usize / (4 * GROUP * PATCH * PATCH));
-            let chunks = members.chunks(most * GROUP).map(|members| Chunk::new(&self.device, members, GROUP, nx));
+            let chunks = members.chunks(most * GROUP).map(|members| Chunk::new(&self.device, members, nx));
             self.groups[z] = chunks.collect::<Result<_>>()?;
         }
         Ok(())
@@ -136,29 +132,16 @@ impl GroupFilter {
     /// What goes wrong on the device.
     pub fn apply(&mut self, image: &Array, threshold: f32, into: &mut Array) -> Result<()> {
         let [nz, ny, nx] = self.shape;
-        let most = self.groups.iter().flatten().map(|chunk| chunk.count).max().unwrap_or(0).max(1);
-        let mut patches = self.device.zeros(&[most * GROUP * PATCH * PATCH], Element::F32)?;
-        let mut weights = self.device.zeros(&[most], Element::F32)?;
+        self.gathered.make_room(self.groups.iter().flatten())?;
         fill(&self.device, 0.0, into);
         for z in 0..nz {
             self.take(image, z);
-            fill(&self.device, 0.0, &mut self.sums);
-            fill(&self.device, 0.0, &mut self.totals);
-            for Chunk { count, members, rows, starts, list } in &self.groups[z] {
-                let kernel = FilterGroups { groups: *count as u32, nx: nx as u32, threshold };
-                let inputs = [&self.slice, members, &self.basis].map(|array| &array.slabs()[0]);
-                self.device.run(&kernel, &inputs, &mut [&mut patches.slabs_mut()[0], &mut weights.slabs_mut()[0]]);
-                let kernel = GatherPatches {
-                    nx: nx as u32,
-                    first: rows.start as u32,
-                    rows: rows.len() as u32,
-                    group: GROUP as u32,
-                };
-                let inputs = [&patches, &weights, starts, list, &self.window].map(|array| &array.slabs()[0]);
-                let (sums, totals) = (&mut self.sums.slabs_mut()[0], &mut self.totals.slabs_mut()[0]);
-                self.device.run(&kernel, &inputs, &mut [sums, totals]);
+            self.gathered.clear();
+            for chunk in &self.groups[z] {
+                let kernel = FilterGroups { groups: chunk.count as u32, nx: nx as u32, threshold };
+                self.gathered.add(chunk, &kernel, &[&self.slice, &chunk.members, &self.basis]);
             }
-            let inputs = [&self.sums, &self.totals].map(|array| &array.slabs()[0]);
+            let inputs = self.gathered.sums().map(|array| &array.slabs()[0]);
             self.device.run(&Quotient { count: (ny * nx) as u32 }, &inputs, &mut [&mut self.slice.slabs_mut()[0]]);
             add_lines(&self.device, (&self.slice, into), [0, z * ny], ny);
         }
@@ -174,14 +157,14 @@ impl GroupFilter {
 }
 
 /// Refuses slices too small for patches, and stacks too large for the device: stack and list of groups fit one binding each.
-pub(super) fn check(device: &Device, [slices, ny, nx]: [usize; 3], step: usize, group: usize) -> Result<()> {
+pub(super) fn check(device: &Device, [slices, ny, nx]: [usize; 3], step: usize) -> Result<()> {
     if ny < 2 * PATCH || nx < 2 * PATCH {
         return Err(Error::Option(format!(
             "groups of patches need slices of at least 16 × 16 pixels, not {ny} × {nx}"
         )));
     }
     let references = |extent: usize| (extent - PATCH).div_ceil(step) + 1;
-    let bytes = 4 * (slices * ny * nx).max(references(ny) * references(nx) * group).max(group * PATCH * PATCH) as u64;
+    let bytes = 4 * (slices * ny * nx).max(references(ny) * references(nx) * GROUP).max(GROUP * PATCH * PATCH) as u64;
     if bytes > device.binding_limit() {
         let limit = format!(
             "a slice and the list of its groups must fit one binding of {} bytes each, as patches are compared across it",
@@ -193,9 +176,8 @@ pub(super) fn check(device: &Device, [slices, ny, nx]: [usize; 3], step: usize, 
 }
 
 impl Chunk {
-    /// Sorts the patches by place: the list each pixel gathers from. Groups of `group` members; those that are none are left
-    /// out.
-    pub(super) fn new(device: &Device, members: &[u32], group: usize, nx: usize) -> Result<Self> {
+    /// Sorts the patches by place: the list each pixel gathers from. Members that are none are left out.
+    pub(super) fn new(device: &Device, members: &[u32], nx: usize) -> Result<Self> {
         let patches = || members.iter().enumerate().filter(|(_, first)| **first != NONE);
         let lines = || patches().map(|(_, first)| *first as usize / nx);
         let rows = lines().min().unwrap_or(0)..lines().max().unwrap_or(0) + 1;
@@ -213,11 +195,69 @@ impl Chunk {
             *at += 1;
         }
         Ok(Self {
-            count: members.len() / group,
+            count: members.len() / GROUP,
             members: device.upload(&[members.len()], members)?,
             rows,
             starts: device.upload(&[starts.len()], starts)?,
             list: device.upload(&[list.len()], list)?,
         })
+    }
+}
+
+/// What filtered patches add up to in every pixel of `[ny, nx]`: their sum and that of their weights.
+#[derive(Debug)]
+pub(super) struct Gathered {
+    device: Device,
+    nx: usize,
+    /// By which a patch's pixels are weighed.
+    window: Array,
+    sums: Array,
+    totals: Array,
+    /// Of a chunk: patches, and a weight for each group.
+    patches: [Array; 2],
+}
+
+impl Gathered {
+    pub(super) fn new(device: &Device, shape @ [_, nx]: [usize; 2], window: &[f32]) -> Result<Self> {
+        let zeros = |shape: &[usize]| device.zeros(shape, Element::F32);
+        Ok(Self {
+            device: device.clone(),
+            nx,
+            window: device.upload(&[PATCH * PATCH], window)?,
+            sums: zeros(&shape)?,
+            totals: zeros(&shape)?,
+            patches: [zeros(&[GROUP * PATCH * PATCH])?, zeros(&[1])?],
+        })
+    }
+
+    /// For the largest of those chunks.
+    pub(super) fn make_room<'a>(&mut self, chunks: impl Iterator<Item = &'a Chunk>) -> Result<()> {
+        let most = chunks.map(|chunk| chunk.count).max().unwrap_or(0);
+        if most > self.patches[1].line_len() {
+            let zeros = |count: usize| self.device.zeros(&[count], Element::F32);
+            self.patches = [zeros(most * GROUP * PATCH * PATCH)?, zeros(most)?];
+        }
+        Ok(())
+    }
+
+    pub(super) fn clear(&mut self) {
+        fill(&self.device, 0.0, &mut self.sums);
+        fill(&self.device, 0.0, &mut self.totals);
+    }
+
+    /// Adds a chunk's patches, as `filter` makes them of `inputs`.
+    pub(super) fn add(&mut self, chunk: &Chunk, filter: &impl Kernel, inputs: &[&Array]) {
+        let Self { device, nx, window, sums, totals, patches } = self;
+        let inputs: Vec<_> = inputs.iter().map(|array| &array.slabs()[0]).collect();
+        device.run(filter, &inputs, &mut patches.each_mut().map(|array| &mut array.slabs_mut()[0]));
+        let (first, rows) = (chunk.rows.start as u32, chunk.rows.len() as u32);
+        let [patches, weights] = &*patches;
+        let inputs = [patches, weights, &chunk.starts, &chunk.list, window].map(|array| &array.slabs()[0]);
+        let outputs = &mut [&mut sums.slabs_mut()[0], &mut totals.slabs_mut()[0]];
+        device.run(&GatherPatches { nx: *nx as u32, first, rows }, &inputs, outputs);
+    }
+
+    pub(super) fn sums(&self) -> [&Array; 2] {
+        [&self.sums, &self.totals]
     }
 }
