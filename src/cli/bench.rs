@@ -66,7 +66,7 @@ pub struct Flags {
     /// Smaller images, fewer views and realisations: minutes instead of hours
     #[arg(long)]
     quick: bool,
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', help = format!("Methods; the first is what the others are held against: {}; a filter may follow, as in fbp:hann", recipes::ALL.join(", ")))]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', help = format!("Methods; the first is what the others are held against: {}; a filter may follow, as in fbp:hann, or a prior, as in pnp:net", recipes::ALL.join(", ")))]
     methods: Vec<String>,
     /// Doses as fractions of the full one, or view counts
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]

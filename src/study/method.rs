@@ -1,8 +1,9 @@
-//! A method of the study: a recipe by name, with a variant after a colon where it has one, such as `fbp:hann`.
+//! A method of the study: a recipe by name, with a variant after a colon where it has one, such as `fbp:hann` or `pnp:net`.
 
 use serde::{Serialize, Serializer};
 
 use crate::{
+    denoisers,
     error::{Error, Result},
     recipes::{
         self, Options, Recipe,
@@ -23,10 +24,10 @@ impl Serialize for Method {
 }
 
 impl Method {
-    /// The method called `name`: one of [`recipes::ALL`], or `fbp:FILTER`.
+    /// The method called `name`: one of [`recipes::ALL`], `fbp:FILTER`, or `pnp:PRIOR`.
     ///
     /// # Errors
-    /// An unknown recipe or filter; the message lists those that are known.
+    /// An unknown recipe, filter or prior; the message lists those that are known.
     pub fn named(name: &str) -> Result<Self> {
         let method = Self { name: name.trim().to_lowercase() };
         method.recipe(None).map(|_| method)
@@ -37,11 +38,12 @@ impl Method {
         &self.name
     }
 
-    /// What it is called in text: `FBP (Hann)`, `TV`.
+    /// What it is called in text: `FBP (Hann)`, `TV`, `PNP (net)`.
     pub fn label(&self) -> String {
         match self.parts() {
             ("fbp", filter) => format!("FBP ({})", capitalised(filter.unwrap_or(Filter::default().name()))),
-            (recipe, _) => recipe.to_uppercase(),
+            (recipe, Some(variant)) => format!("{} ({variant})", recipe.to_uppercase()),
+            (recipe, None) => recipe.to_uppercase(),
         }
     }
 
@@ -67,8 +69,18 @@ impl Method {
                 })?;
                 options.fbp = Fbp { filter, ..Fbp::default() };
             }
+            ("pnp", Some(prior)) => {
+                if !denoisers::ALL.contains(&prior) {
+                    let known = denoisers::ALL.join(", ");
+                    return Err(Error::Option(format!("method '{}': no such prior; known: {known}", self.name)));
+                }
+                options.denoiser = Some(prior.to_string());
+            }
             (_, Some(_)) => {
-                return Err(Error::Option(format!("method '{}': only fbp takes a filter after a colon", self.name)));
+                return Err(Error::Option(format!(
+                    "method '{}': only fbp takes a filter and pnp a prior after a colon",
+                    self.name
+                )));
             }
         }
         recipes::named(recipe, &options)
@@ -87,12 +99,17 @@ mod tests {
 
     #[test]
     fn methods_have_names_and_labels() {
-        for (name, label) in
-            [("fbp", "FBP (Ram-Lak)"), ("fbp:hann", "FBP (Hann)"), ("fbp:shepp-logan", "FBP (Shepp-Logan)")]
-        {
+        for (name, label) in [
+            ("fbp", "FBP (Ram-Lak)"),
+            ("fbp:hann", "FBP (Hann)"),
+            ("fbp:shepp-logan", "FBP (Shepp-Logan)"),
+            ("tv", "TV"),
+            ("pnp:net", "PNP (net)"),
+        ] {
             assert_eq!(Method::named(name).unwrap().label(), label);
         }
-        for (name, word) in [("fbq", "fbp"), ("fbp:hahn", "hann"), ("", "fbp")] {
+        for (name, word) in [("fbq", "fbp"), ("fbp:hahn", "hann"), ("", "fbp"), ("pnp:hann", "bm3d"), ("tv:net", "pnp")]
+        {
             let message = Method::named(name).unwrap_err().to_string();
             assert!(message.contains(word), "{message}");
         }
