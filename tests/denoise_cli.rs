@@ -114,7 +114,12 @@ fn denoise_takes_complex_images_and_refuses_what_is_none() {
     refused(folder.path(), "denoise truth.npy -o quiet.npy", &["quiet.npy", "--force"]);
     refused(folder.path(), "denoise truth.npy --method nlm --spectrum auto -o q.npy", &["--spectrum", "bm3d"]);
     refused(folder.path(), "denoise truth.npy --once -o q.npy", &["--once", "net"]);
-    works(folder.path(), "denoise truth.npy --method net --once -o once.npy");
+    let told = works(folder.path(), "denoise truth.npy --method net --once -o once.npy --json").json();
+    assert_eq!(told["weights"], "ct");
+    // What says that it is of an MR scan has MR's weights.
+    works(folder.path(), "recon kspace.h5 --method sense -o mr.dcm");
+    let told = works(folder.path(), "denoise mr.dcm --method net --once -o mr.npy --json").json();
+    assert_eq!(told["weights"], "mr");
     refused(folder.path(), "denoise truth.npy --method tv --depth 1 -o q.npy", &["--depth", "nlm", "bm3d"]);
     works(folder.path(), "denoise truth.npy --method bm3d --depth 1 -o deep.npy");
     refused(folder.path(), "denoise complex.npy --method nlm --depth 1 -o q.npy", &["complex.npy", "--depth"]);

@@ -14,7 +14,7 @@ use rushlight::{
     denoisers::{self, Model, Noisy, Options, Weights, mp_pca},
     device::Device,
     error::check_finite,
-    image::Part,
+    image::{Part, Quantity},
     io,
     monitor::Monitor,
     noise::Correlation,
@@ -65,7 +65,7 @@ pub struct Flags {
     /// With --noise poisson, the value of one count: a number, or auto, from how the variance rises with the mean
     #[arg(long, value_name = "ALPHA|auto", allow_hyphen_values = true)]
     gain: Option<String>,
-    /// What the network of net has learnt: ct, mr, or a safetensors file; ct unless the image is complex or its noise Rician
+    /// What the network of net has learnt: ct, mr, or a safetensors file; ct unless the image is complex, its noise Rician or its file of an MR scan
     #[arg(long, value_name = "ct|mr|FILE")]
     weights: Option<String>,
     /// How much is taken off: a factor on the method's own choice
@@ -157,6 +157,9 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
         (flags.output.write_complex(&image, Part::Complex, &monitor, &mut notes)?, facts)
     } else {
         let mut image = monitor.step("read", 1, || io::read_image(&flags.input))?;
+        if flags.weights.is_none() && matches!(image.quantity, Quantity::Signal | Quantity::Phase) {
+            task.options.weights = Weights::Mr;
+        }
         let (quiet, facts) = task.run(Slices { values: image.values, parts: 1 }, &mut notes)?;
         image.values = quiet.values;
         image.provenance = said(&image.provenance, &flags.method);
@@ -215,6 +218,9 @@ impl Task<'_> {
     fn facts(&self, sigma: f64) -> Vec<(&'static str, Value)> {
         let mut facts =
             vec![("method", json!(self.flags.method)), ("sigma", json!(sigma)), ("noise", json!(self.flags.noise))];
+        if self.flags.method == "net" {
+            facts.push(("weights", json!(self.options.weights.to_string())));
+        }
         if let Model::Poisson { gain } = self.options.noise {
             facts.push(("gain", json!(gain)));
         }

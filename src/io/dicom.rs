@@ -167,10 +167,9 @@ fn quantity(object: &DefaultDicomObject, shape: [usize; 3]) -> Quantity {
     if let Some((_, _, quantity)) = ours.and_then(|text| understand(&text, shape)) {
         return quantity;
     }
-    let ct = text(object, tags::MODALITY).as_deref() == Some("CT");
-    match text(object, tags::RESCALE_TYPE).as_deref() {
-        Some("HU") => Quantity::Hounsfield { mu_water: None },
-        None if ct => Quantity::Hounsfield { mu_water: None },
+    match (text(object, tags::MODALITY).as_deref(), text(object, tags::RESCALE_TYPE).as_deref()) {
+        (Some("MR"), _) => Quantity::Signal,
+        (_, Some("HU")) | (Some("CT"), None) => Quantity::Hounsfield { mu_water: None },
         _ => Quantity::Unknown,
     }
 }

@@ -1,7 +1,10 @@
 //! Which numbers the network runs with: those that Rushlight ships, or a user's own. `training/README.md` tells what they were
 //! trained on, and where they must not be trusted.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+};
 
 use super::Parameters;
 use crate::error::Result;
@@ -23,6 +26,17 @@ pub enum Weights {
     Mr,
     /// Anyone's.
     Own(Arc<Parameters>),
+}
+
+impl fmt::Display for Weights {
+    /// As [`Self::named`] takes them; anyone's are `own`.
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ct => "ct",
+            Self::Mr => "mr",
+            Self::Own(_) => "own",
+        })
+    }
 }
 
 impl Weights {
