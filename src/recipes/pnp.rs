@@ -6,7 +6,9 @@
 //! denoised one is ρ = λ/σ². A denoiser that were the proximal map of σ²R, with R minus the logarithm of the images' density, would
 //! have λ = 1; the strength is this λ.
 //!
-//! From many views it is gentle, as the slice holds noise of its own that is not to be lost. Pixels much wider than what is to be seen
+//! From many views it is gentle, as the slice holds noise of its own that is not to be lost, and in the end a share of what FBP
+//! (Hann) makes of b − Ax is added: among what a denoiser took for noise are faint rods, which an observer then sees again, and the
+//! rim of soft edges. A quarter makes the RMSE of a chest slice 0.5 % larger. Pixels much wider than what is to be seen
 //! leave errors that are no noise of the rays, of which s knows nothing: there `tv`, whose strength follows the residuals, is the
 //! better choice.
 
@@ -16,6 +18,7 @@ use ndarray::Array3;
 
 use super::{
     Iteration, Recipe, Reconstruction, classical,
+    fbp::{Fbp, Filter},
     iteration::Enough,
     noise,
     options::{Options, Strength},
@@ -23,10 +26,11 @@ use super::{
 use crate::{
     denoisers::{self, Noisy, Sigma, Weights},
     device::{Array, Device, Element},
-    error::Result,
+    error::{Error, Result},
     geometry::Grid,
     monitor::Monitor,
     operators::{LinearOperator, Normal, Weighted, XRay},
+    problem::Bounds,
     scan::Scan,
     solvers::{
         Continuation,
@@ -47,10 +51,12 @@ struct Tuning {
     steps: usize,
     /// Of the first image.
     start: &'static str,
+    /// Of what the image leaves of the data, how much is added.
+    returned: f32,
 }
 
-const FEW: Tuning = Tuning { sigmas: [1.2, 0.4], lambda: 0.25, rounds: 24, steps: 40, start: "tv" };
-const MANY: Tuning = Tuning { sigmas: [0.5, 0.15], lambda: 0.25, rounds: 12, steps: 10, start: "pwls" };
+const FEW: Tuning = Tuning { sigmas: [1.2, 0.4], lambda: 0.25, rounds: 24, steps: 40, start: "tv", returned: 0.0 };
+const MANY: Tuning = Tuning { sigmas: [0.5, 0.15], lambda: 0.25, rounds: 12, steps: 10, start: "pwls", returned: 0.25 };
 
 /// The recipe.
 #[derive(Clone, Debug, Default)]
@@ -85,7 +91,38 @@ impl Recipe for Pnp {
         let enough = Enough { change: 0.0, most: rounds };
         let (values, note) = options.iteration.run(&mut solver, enough, grid.shape, monitor)?;
         notes.push(note);
+        let left = tuning.returned != 0.0 && !monitor.is_finishing();
+        let left = if left { left_over(&values, (&scan, grid), (device, monitor), &mut notes)? } else { None };
+        let Some(left) = left else { return Ok(classical::finished("pnp", values, &scan, grid, notes)) };
+        notes.push(format!("{} of what the data still say was added", tuning.returned));
+        let Bounds { lower, upper } = options.bounds;
+        let values = (values + left * tuning.returned).mapv_into(|value| value.clamp(lower, upper));
         Ok(classical::finished("pnp", values, &scan, grid, notes))
+    }
+}
+
+/// What FBP makes of the data that an image does not explain.
+fn left_over(
+    values: &Array3<f32>,
+    (scan, grid): (&Scan, &Grid),
+    (device, monitor): (&Device, &Monitor),
+    notes: &mut Vec<String>,
+) -> Result<Option<Array3<f32>>> {
+    let xray = XRay::new(device, &scan.geometry, grid)?;
+    let image = device.upload(xray.domain(), values.iter().copied().collect::<Vec<f32>>())?;
+    let mut explained = device.zeros(xray.range(), Element::F32)?;
+    xray.forward(&image, &mut explained)?;
+    let explained: Vec<f32> = device.download(&explained)?;
+    let mut left = scan.clone();
+    left.projections.iter_mut().zip(&explained).for_each(|(measured, explained)| *measured -= explained);
+    let fbp = Fbp { filter: Filter::Hann, ..Fbp::default() };
+    match fbp.reconstruct(left, grid, device, monitor) {
+        Ok(made) => Ok(Some(made.image.values)),
+        Err(Error::Geometry(why)) => {
+            notes.push(format!("nothing of what the data still say was added, as FBP could not ({why})"));
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -94,7 +131,7 @@ pub(super) fn named(name: Option<&str>, weights: Weights) -> Result<Box<dyn deno
     let name = name.unwrap_or(USUAL);
     if !denoisers::ALL.contains(&name) {
         let known = denoisers::ALL.join(", ");
-        return Err(crate::Error::Option(format!(
+        return Err(Error::Option(format!(
             "there is no denoiser '{name}' to be pnp's prior; there are {known}"
         )));
     }
@@ -142,7 +179,7 @@ fn data(
     let operator = Weighted::new(device, xray, device.upload(&range, roots)?)?;
     let gain = noise::gain(&operator, device)?;
     if gain == 0.0 {
-        return Err(crate::Error::Geometry("no ray meets the grid; check its size and centre".into()));
+        return Err(Error::Geometry("no ray meets the grid; check its size and centre".into()));
     }
     let lines: Array = device.upload(&range, lines)?;
     let mut right = device.zeros(operator.domain(), Element::F32)?;
@@ -154,4 +191,46 @@ fn data(
 /// As asked for.
 pub fn recipe(options: &Options) -> Box<dyn Recipe> {
     Box::new(Pnp(options.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        geometry::{LengthUnit, Parallel},
+        phantom::Phantom,
+        units::AngleRange,
+    };
+
+    /// All of the data where the image is empty, and nothing where it explains them.
+    #[test]
+    fn what_is_left_over_is_fbp_of_what_is_not_explained() {
+        let angles: AngleRange = "0..180deg".parse().unwrap();
+        let geometry = Parallel {
+            angles: angles.angles(60),
+            columns: 50,
+            rows: 1,
+            cell: 1.0,
+            cell_height: 1.0,
+            center: None,
+            unit: LengthUnit::Millimetre,
+        }
+        .geometry();
+        let grid = Grid::centered([1, 48, 48], [1.0; 3], [0.0; 3]);
+        let (device, monitor) = (Device::cpu(), Monitor::silent());
+        let mut scan = Phantom::named("disk").unwrap().scan(&geometry, &monitor).unwrap();
+        let left = |image: &Array3<f32>, scan: &Scan| {
+            left_over(image, (scan, &grid), (&device, &monitor), &mut vec![]).unwrap().expect("FBP of half a turn")
+        };
+        let fbp = Fbp { filter: Filter::Hann, ..Fbp::default() };
+        let whole = fbp.reconstruct(scan.clone(), &grid, &device, &monitor).unwrap().image.values;
+        assert_eq!(left(&Array3::zeros(grid.shape), &scan), whole);
+        let xray = XRay::new(&device, &geometry, &grid).unwrap();
+        let image = device.upload(xray.domain(), whole.iter().copied().collect::<Vec<f32>>()).unwrap();
+        let mut lines = device.zeros(xray.range(), Element::F32).unwrap();
+        xray.forward(&image, &mut lines).unwrap();
+        let lines: Vec<f32> = device.download(&lines).unwrap();
+        scan.projections = Array3::from_shape_vec(scan.projections.dim(), lines).unwrap();
+        assert!(left(&whole, &scan).iter().all(|value| *value == 0.0));
+    }
 }
