@@ -92,7 +92,8 @@ impl Loop for Search<'_> {
             (kernel.window(index[0], kernel.ny), kernel.window(index[1], kernel.nx));
         let own = kernel.middle as usize * pixels + y * nx + x;
         let reference: [f32; PATCH * PATCH] = std::array::from_fn(|at| stack[own + at / PATCH * nx + at % PATCH]);
-        let (most, least) = reference.iter().fold((0.0_f32, HIGHEST_LEVEL), |(a, b), value| (a.max(*value), b.min(*value)));
+        let (most, least) =
+            reference.iter().fold((0.0_f32, HIGHEST_LEVEL), |(a, b), value| (a.max(*value), b.min(*value)));
         if most - least < kernel.flat {
             group.fill(NONE);
             return;

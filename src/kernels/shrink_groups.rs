@@ -319,8 +319,7 @@ impl Kernel for ShrinkGroups {
 
     fn example(seed: u64) -> Example<Self> {
         const GROUPS: usize = 5;
-        let kernel =
-            Self { groups: GROUPS as u32, nx: 30, wiener: seed as u32 % 2, threshold: 2.0 };
+        let kernel = Self { groups: GROUPS as u32, nx: 30, wiener: seed as u32 % 2, threshold: 2.0 };
         // Groups of 16, 8, 4, 2 and 1 patches.
         let size = |at: usize| GROUP >> at;
         let place = |i: usize| ((i * 7 + seed as usize) % 12 * 30 + i * 5 % 22) as u32;

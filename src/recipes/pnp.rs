@@ -131,9 +131,7 @@ pub(super) fn named(name: Option<&str>, weights: Weights) -> Result<Box<dyn deno
     let name = name.unwrap_or(USUAL);
     if !denoisers::ALL.contains(&name) {
         let known = denoisers::ALL.join(", ");
-        return Err(Error::Option(format!(
-            "there is no denoiser '{name}' to be pnp's prior; there are {known}"
-        )));
+        return Err(Error::Option(format!("there is no denoiser '{name}' to be pnp's prior; there are {known}")));
     }
     // A round asks once: the next one mends it.
     denoisers::named(name, &denoisers::Options { weights, turned: false, ..Default::default() })

@@ -100,10 +100,7 @@ impl Network {
         plan(padded, halo, fits).ok_or_else(|| Error::OutOfMemory {
             device: device.name(),
             bytes: bytes([2 * halo + STRIDE; 2]),
-            limit: format!(
-                "sixteen feature maps of a tile must fit one binding of {} bytes",
-                device.binding_limit()
-            ),
+            limit: format!("sixteen feature maps of a tile must fit one binding of {} bytes", device.binding_limit()),
         })
     }
 
@@ -121,8 +118,10 @@ impl Network {
         let mut jobs = Vec::new();
         for z in 0..nz {
             for way in ways {
-                for (row, column) in rows.iter().flat_map(|row| columns.iter().map(move |column| (row.clone(), column))) {
-                    let kept = [row.kept.start..row.kept.end.min(laid[0]), column.kept.start..column.kept.end.min(laid[1])];
+                for (row, column) in rows.iter().flat_map(|row| columns.iter().map(move |column| (row.clone(), column)))
+                {
+                    let kept =
+                        [row.kept.start..row.kept.end.min(laid[0]), column.kept.start..column.kept.end.min(laid[1])];
                     let view = View { slice: z * ny, extents: [ny, nx], way: *way, start: [row.start, column.start] };
                     jobs.push((view, kept));
                 }

@@ -96,7 +96,13 @@ impl Pass {
     }
 
     /// Reads tile `index` from the image, and σ times a factor: of every pixel, or one number.
-    pub fn read(&mut self, device: &Device, image: &Array, (sigma, strength): (&Array, f32), (index, view): (usize, &View)) {
+    pub fn read(
+        &mut self,
+        device: &Device,
+        image: &Array,
+        (sigma, strength): (&Array, f32),
+        (index, view): (usize, &View),
+    ) {
         let Level { stack, between, .. } = &mut self.levels[0];
         let flat = sigma.shape().len() == 1;
         let lines = view.slice..view.slice + view.extents[0];
