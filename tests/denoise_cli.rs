@@ -1,6 +1,6 @@
 //! `rushlight denoise` as users run it: images, complex images, counts and series, and what it must refuse.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use rushlight::{image::Image, io};
 use tempfile::tempdir;
@@ -120,6 +120,24 @@ fn denoise_takes_complex_images_and_refuses_what_is_none() {
     works(folder.path(), "recon kspace.h5 --method sense -o mr.dcm");
     let told = works(folder.path(), "denoise mr.dcm --method net --once -o mr.npy --json").json();
     assert_eq!(told["weights"], "mr");
+    // So has a scanner's file, without a description of ours, and by its modality alone.
+    let file = fs::read(folder.path().join("mr.dcm")).unwrap();
+    for (name, modality, weights) in [("scanner.dcm", b"MR", "mr"), ("other.dcm", b"OT", "ct")] {
+        let mut file = file.clone();
+        for (tag, value) in [([0x08, 0, 0x11, 0x21], None), ([0x08, 0, 0x60, 0], Some(modality))] {
+            let at = file.windows(4).position(|bytes| bytes == tag).expect("the tag");
+            let length = usize::from(u16::from_le_bytes([file[at + 6], file[at + 7]]));
+            let bytes = &mut file[at + 8..at + 8 + length];
+            match value {
+                Some(value) => bytes.copy_from_slice(value),
+                None => bytes.fill(b' '),
+            }
+        }
+        fs::write(folder.path().join(name), file).unwrap();
+        let told =
+            works(folder.path(), &format!("denoise {name} --method net --once -o once.npy --json --force")).json();
+        assert_eq!(told["weights"], weights, "{name}");
+    }
     refused(folder.path(), "denoise truth.npy --method tv --depth 1 -o q.npy", &["--depth", "nlm", "bm3d"]);
     works(folder.path(), "denoise truth.npy --method bm3d --depth 1 -o deep.npy");
     refused(folder.path(), "denoise complex.npy --method nlm --depth 1 -o q.npy", &["complex.npy", "--depth"]);

@@ -118,7 +118,7 @@ macro_rules! denoisers {
             options.noise.check()?;
             match name {
                 $($name => Ok($module::denoiser(options)),)*
-                _ => Err(Error::Option(format!("there is no method '{name}'; there are {}", ALL.join(", ")))),
+                _ => Err(Error::Option(format!("there is no denoiser '{name}'; there are {}", ALL.join(", ")))),
             }
         }
     };

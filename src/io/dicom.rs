@@ -160,8 +160,8 @@ fn text(object: &DefaultDicomObject, tag: Tag) -> Option<String> {
     Some(object.element_opt(tag).ok()??.to_str().ok()?.trim_end_matches([' ', '\0']).to_string())
 }
 
-/// Hounsfield units, if the file says so or is a CT image that says nothing (PS3.3, C.8.2.1); else what a
-/// description of our own says.
+/// What a description of our own says, if there is one; else a signal if the file is of MR, and Hounsfield units if it says so
+/// or is a CT image that says nothing (PS3.3, C.8.2.1).
 fn quantity(object: &DefaultDicomObject, shape: [usize; 3]) -> Quantity {
     let ours = text(object, tags::DERIVATION_DESCRIPTION).map(|text| text.replace("\r\n", "\n"));
     if let Some((_, _, quantity)) = ours.and_then(|text| understand(&text, shape)) {

@@ -12,7 +12,8 @@ const PIXELS: usize = PATCH * PATCH;
 
 /// Inputs: patches `[groups, 16, 8, 8]`; weights `[groups]`; `starts`, u32 `[rows · (nx − 7) + 1]`, where the list of the
 /// patches that begin at a place begins; `list`, u32, the patches (by their place among all) sorted by place; the window, by
-/// which pixels of any patch are weighed `[8, 8]`. Outputs, in place, `[ny, nx]`: the sums of weighted patches, and of weights. Place = (line − first)·(nx − 7) + column.
+/// which pixels of any patch are weighed `[8, 8]`. Outputs, in place, `[ny, nx]`: the sums of weighted patches, and of weights.
+/// Place = (line − first)·(nx − 7) + column.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct GatherPatches {

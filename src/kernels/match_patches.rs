@@ -23,10 +23,10 @@ const SIZE: usize = 64;
 /// Numbers that a vector loop may read beyond a stack.
 const MARGIN: usize = 32;
 
-/// Input: a stack of slices `[slices·ny, nx]`, ny and nx at least 16. Output, u32 `[references, 16]`: the groups' patches, each by the
-/// index of its first pixel, the reference first; all [`NONE`] where the reference is flat. Of patches that are near enough a
-/// group has a power of two, and [`NONE`] behind the last. References begin every `step`
-/// pixels, and at the last place where one fits, line by line.
+/// Input: a stack of slices `[slices·ny, nx]`, ny and nx at least 16. Output, u32 `[references, 16]`: the groups' patches, each
+/// by the index of its first pixel, the reference first; all [`NONE`] where the reference is flat. Of patches that are near
+/// enough a group has a power of two, and [`NONE`] behind the last. References begin every `step` pixels, and at the last place
+/// where one fits, line by line.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 pub struct MatchPatches {

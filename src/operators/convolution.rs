@@ -40,7 +40,7 @@ pub enum Finish {
 
 /// Tiles, one below another with lines of zeros between them, that are one tall map to a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stack {
+pub struct TileStack {
     /// Lines and columns of a tile.
     pub tile: [usize; 2],
     /// Lines from one tile's last to the next one's first, at least one for a 3 × 3 convolution.
@@ -49,7 +49,7 @@ pub struct Stack {
     pub count: usize,
 }
 
-impl Stack {
+impl TileStack {
     /// Lines from one tile's first to the next one's.
     pub fn step(&self) -> usize {
         self.tile[0] + self.gap
@@ -60,8 +60,8 @@ impl Stack {
         [self.count * self.step() - self.gap, self.tile[1]]
     }
 
-    /// The same tiles at a resolution twice as high, or half as high.
-    fn scaled(&self, scale: impl Fn(usize) -> usize) -> Self {
+    /// The same tiles at another resolution.
+    pub fn scaled(&self, scale: impl Fn(usize) -> usize) -> Self {
         Self { tile: self.tile.map(&scale), gap: scale(self.gap), count: self.count }
     }
 }
@@ -79,7 +79,7 @@ pub struct Convolution {
 ///
 /// # Errors
 /// [`crate::Error::OutOfMemory`], also where 16 maps do not fit one binding.
-pub fn maps(device: &Device, channels: usize, stack: &Stack) -> Result<Array> {
+pub fn maps(device: &Device, channels: usize, stack: &TileStack) -> Result<Array> {
     let [height, width] = stack.extents();
     let [_, map] = sizes(height, width);
     device.zeros(&[blocks(channels), map], crate::device::Element::F32)
@@ -112,7 +112,7 @@ impl Convolution {
     /// # Panics
     /// If either array holds fewer channels, or maps of other extents.
     #[track_caller]
-    pub fn apply(&self, device: &Device, x: &Array, (into, stack): (&mut Array, &Stack), finish: Finish) {
+    pub fn apply(&self, device: &Device, x: &Array, (into, stack): (&mut Array, &TileStack), finish: Finish) {
         let inputs = match self.taps {
             Taps::Around => *stack,
             Taps::Down => stack.scaled(|extent| 2 * extent),

@@ -233,7 +233,7 @@ impl Gathered {
     /// For the largest of those chunks.
     pub(super) fn make_room<'a>(&mut self, chunks: impl Iterator<Item = &'a Chunk>) -> Result<()> {
         let most = chunks.map(|chunk| chunk.count).max().unwrap_or(0);
-        if most > self.patches[1].line_len() {
+        if most > self.patches[1].shape()[0] {
             let zeros = |count: usize| self.device.zeros(&[count], Element::F32);
             self.patches = [zeros(most * GROUP * PATCH * PATCH)?, zeros(most)?];
         }

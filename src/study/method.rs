@@ -70,10 +70,7 @@ impl Method {
                 options.fbp = Fbp { filter, ..Fbp::default() };
             }
             ("pnp", Some(prior)) => {
-                if !denoisers::ALL.contains(&prior) {
-                    let known = denoisers::ALL.join(", ");
-                    return Err(Error::Option(format!("method '{}': no such prior; known: {known}", self.name)));
-                }
+                denoisers::named(prior, &denoisers::Options::default())?;
                 options.denoiser = Some(prior.to_string());
             }
             (_, Some(_)) => {

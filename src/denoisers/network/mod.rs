@@ -19,7 +19,10 @@ mod pass;
 mod tiles;
 mod weights;
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard},
+};
 
 pub use parameters::Parameters;
 pub use weights::Weights;
@@ -33,6 +36,7 @@ use crate::{
     device::{Array, Device, Element},
     error::{Error, Result},
     kernels::Way,
+    operators::convolution::TileStack,
 };
 
 /// Pixels at a time, on a CPU and on a GPU: the CPU's feature maps take 108 bytes for each with the widths 32, 64 and 96; a GPU's
@@ -89,64 +93,66 @@ impl Network {
         self.last.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// The tiles of slices of `extents` pixels.
+    /// The tiles of slices that, [`padded`], have `extents` pixels.
     fn plan(&self, device: &Device, extents: [usize; 2]) -> Result<[Tiles; 2]> {
         let halo = self.reach().next_multiple_of(STRIDE);
         let largest = AT_A_TIME[usize::from(is_gpu(device))];
         let bytes = |extents| Pass::bytes(&Pass::stack(extents, 1));
         let fits =
             |[y, x]: [usize; 2]| y * x <= largest.max(STRIDE * STRIDE) && bytes([y, x]) <= device.binding_limit();
-        let padded = extents.map(|extent| extent.next_multiple_of(STRIDE));
-        plan(padded, halo, fits).ok_or_else(|| Error::OutOfMemory {
+        plan(extents, halo, fits).ok_or_else(|| Error::OutOfMemory {
             device: device.name(),
             bytes: bytes([2 * halo + STRIDE; 2]),
             limit: format!("sixteen feature maps of a tile must fit one binding of {} bytes", device.binding_limit()),
         })
     }
 
-    /// Adds the means over `ways`, all of the same extents, of some slices.
-    fn add(
-        &self,
-        device: &Device,
-        (noisy, sigma): (&Noisy, &Array),
-        ways: &[Way],
-        (passes, found): (&mut Vec<Pass>, &mut Array),
-    ) -> Result<()> {
-        let [nz, ny, nx] = noisy.slices;
-        let laid = ways[0].extents([ny, nx]);
-        let [rows, columns] = self.plan(device, laid)?;
-        let mut jobs = Vec::new();
+    /// What there is to do for slices laid in `ways`, in all of which a slice takes the same tiles.
+    fn work(&self, device: &Device, [nz, ny, nx]: [usize; 3], ways: &[Way]) -> Result<Work> {
+        let [rows, columns] = self.plan(device, padded(ways[0].extents([ny, nx])))?;
+        let mut parts = Vec::new();
         for z in 0..nz {
             for way in ways {
+                let [height, width] = way.extents([ny, nx]);
                 for (row, column) in rows.iter().flat_map(|row| columns.iter().map(move |column| (row.clone(), column)))
                 {
                     let kept =
-                        [row.kept.start..row.kept.end.min(laid[0]), column.kept.start..column.kept.end.min(laid[1])];
+                        [row.kept.start..row.kept.end.min(height), column.kept.start..column.kept.end.min(width)];
                     let view = View { slice: z * ny, extents: [ny, nx], way: *way, start: [row.start, column.start] };
-                    jobs.push((view, kept));
+                    parts.push((view, kept));
                 }
             }
         }
         let tile = [rows.size, columns.size];
-        let tiles = Pass::stack(tile, at_once(device, tile, jobs.len()));
-        let place = passes.iter().position(|pass| pass.is_for(device, &tiles));
-        let mut pass = match place {
-            Some(place) => passes.swap_remove(place),
-            None => Pass::new(device, &self.parameters, tiles)?,
-        };
-        for jobs in jobs.chunks(tiles.count) {
-            for (index, (view, _)) in jobs.iter().enumerate() {
-                pass.read(device, noisy.image, (sigma, self.strength), (index, view));
+        Ok(Work { stack: Pass::stack(tile, at_once(device, tile, parts.len())), parts })
+    }
+
+    /// Adds what comes of it to `found`: the mean over all ways, when all have been added.
+    fn add(&self, pass: &mut Pass, (noisy, sigma): (&Noisy, &Array), work: &Work, found: &mut Array) {
+        let share = 1.0 / self.ways as f32;
+        for parts in work.parts.chunks(work.stack.count) {
+            for (index, (view, _)) in parts.iter().enumerate() {
+                pass.read(noisy.image, (sigma, self.strength), (index, view));
             }
-            pass.run(device);
-            for (index, (view, kept)) in jobs.iter().enumerate() {
-                let share = 1.0 / self.ways as f32;
-                pass.write(device, noisy.image, (index, view), (kept.clone(), share, found));
+            pass.run();
+            for (index, (view, kept)) in parts.iter().enumerate() {
+                pass.write(noisy.image, (index, view), (kept.clone(), share, found));
             }
         }
-        self.last().push(pass);
-        Ok(())
     }
+}
+
+/// Parts of slices that pass through the network as tiles of one size.
+struct Work {
+    /// As many as pass together.
+    stack: TileStack,
+    /// Each tile, and what is kept of it.
+    parts: Vec<(View, [Range<usize>; 2])>,
+}
+
+/// What tiles must cover.
+fn padded(extents: [usize; 2]) -> [usize; 2] {
+    extents.map(|extent| extent.next_multiple_of(STRIDE))
 }
 
 fn is_gpu(device: &Device) -> bool {
@@ -157,7 +163,8 @@ fn is_gpu(device: &Device) -> bool {
 /// many as it has room for, as few times as possible.
 fn at_once(device: &Device, tile: [usize; 2], jobs: usize) -> usize {
     let fits = |count: usize| {
-        count * tile[0] * tile[1] <= AT_A_TIME[1] && Pass::bytes(&Pass::stack(tile, count)) <= device.binding_limit()
+        let stack = Pass::stack(tile, count);
+        stack.extents().iter().product::<usize>() <= AT_A_TIME[1] && Pass::bytes(&stack) <= device.binding_limit()
     };
     let most = if is_gpu(device) { (1..=jobs).take_while(|count| fits(*count)).last().unwrap_or(1) } else { 1 };
     jobs.div_ceil(jobs.div_ceil(most))
@@ -174,13 +181,28 @@ impl Denoiser for Network {
             }
         };
         let mut found = device.zeros(noisy.image.shape(), Element::F32)?;
-        let mut passes = std::mem::take(&mut *self.last());
         let [_, ny, nx] = noisy.slices;
-        let (exchanged, straight): (Vec<Way>, Vec<Way>) =
-            (0..self.ways).map(Way).partition(|way| ny != nx && way.exchanges());
-        for ways in [straight, exchanged].iter().filter(|ways| !ways.is_empty()) {
-            self.add(device, (noisy, sigma), ways, (&mut passes, &mut found))?;
+        let tall = |way: &Way| padded(way.extents([ny, nx])) == padded([ny, nx]);
+        let (straight, across): (Vec<Way>, Vec<Way>) = (0..self.ways).map(Way).partition(tall);
+        let works = [straight, across]
+            .iter()
+            .filter(|ways| !ways.is_empty())
+            .map(|ways| self.work(device, noisy.slices, ways))
+            .collect::<Result<Vec<_>>>()?;
+        let mut passes = std::mem::take(&mut *self.last());
+        passes.retain(|pass| works.iter().any(|work| pass.is_for(device, &work.stack)));
+        for work in &works {
+            let place = passes.iter().position(|pass| pass.is_for(device, &work.stack));
+            let place = match place {
+                Some(place) => place,
+                None => {
+                    passes.push(Pass::new(device, &self.parameters, work.stack)?);
+                    passes.len() - 1
+                }
+            };
+            self.add(&mut passes[place], (noisy, sigma), work, &mut found);
         }
+        *self.last() = passes;
         Ok(found)
     }
 }

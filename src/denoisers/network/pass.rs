@@ -10,7 +10,7 @@ use crate::{
     kernels::{Shuffle, Unshuffle, Way, channel_blocks},
     operators::{
         Convolution,
-        convolution::{Finish, Stack, Taps, maps},
+        convolution::{Finish, Taps, TileStack, maps},
     },
 };
 
@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Pass {
     device: Device,
-    tiles: Stack,
+    tiles: TileStack,
     head: Convolution,
     /// Of each of [`STAGES`], the two convolutions of each block.
     stages: [Vec<[Convolution; 2]>; 5],
@@ -33,7 +33,7 @@ pub struct Pass {
 /// One resolution.
 #[derive(Debug)]
 struct Level {
-    stack: Stack,
+    stack: TileStack,
     maps: Array,
     between: Array,
 }
@@ -53,19 +53,19 @@ pub struct View {
 
 impl Pass {
     /// So many tiles of `extents` pixels, multiples of 8.
-    pub fn stack(extents: [usize; 2], count: usize) -> Stack {
+    pub fn stack(extents: [usize; 2], count: usize) -> TileStack {
         // One line of zeros at the lowest resolution.
-        Stack { tile: extents, gap: 8, count }
+        TileStack { tile: extents, gap: 8, count }
     }
 
     /// Bytes that one binding must hold for them.
-    pub fn bytes(tiles: &Stack) -> u64 {
+    pub fn bytes(tiles: &TileStack) -> u64 {
         let [ny, nx] = tiles.extents();
         4 * channel_blocks::sizes(ny / 2, nx / 2)[1] as u64
     }
 
     /// For so many tiles at a time, of [`Self::stack`].
-    pub fn new(device: &Device, parameters: &Parameters, tiles: Stack) -> Result<Self> {
+    pub fn new(device: &Device, parameters: &Parameters, tiles: TileStack) -> Result<Self> {
         let [c1, c2, c3] = parameters.widths;
         let layer = |name: &str, taps, channels| {
             Convolution::new(device, taps, parameters.tensor(&format!("{name}.weight")), channels)
@@ -74,8 +74,8 @@ impl Pass {
             let half = |k, half| layer(&format!("{}.{k}.{half}", STAGES[index]), Taps::Around, [width, width]);
             (0..parameters.blocks[index]).map(|k| Ok([half(k, 'a')?, half(k, 'b')?])).collect()
         };
-        let level = |channels, divisor| -> Result<Level> {
-            let stack = Stack { tile: tiles.tile.map(|extent| extent / divisor), gap: tiles.gap / divisor, ..tiles };
+        let level = |channels, divisor: usize| -> Result<Level> {
+            let stack = tiles.scaled(|extent| extent / divisor);
             Ok(Level { stack, maps: maps(device, channels, &stack)?, between: maps(device, channels, &stack)? })
         };
         Ok(Self {
@@ -91,19 +91,13 @@ impl Pass {
     }
 
     /// Whether it is on that device, for those tiles.
-    pub fn is_for(&self, device: &Device, tiles: &Stack) -> bool {
+    pub fn is_for(&self, device: &Device, tiles: &TileStack) -> bool {
         self.device == *device && self.tiles == *tiles
     }
 
     /// Reads tile `index` from the image, and σ times a factor: of every pixel, or one number.
-    pub fn read(
-        &mut self,
-        device: &Device,
-        image: &Array,
-        (sigma, strength): (&Array, f32),
-        (index, view): (usize, &View),
-    ) {
-        let Level { stack, between, .. } = &mut self.levels[0];
+    pub fn read(&mut self, image: &Array, (sigma, strength): (&Array, f32), (index, view): (usize, &View)) {
+        let Self { device, levels: [Level { stack, between, .. }, ..], .. } = self;
         let flat = sigma.shape().len() == 1;
         let lines = view.slice..view.slice + view.extents[0];
         for slab in image.slabs() {
@@ -137,8 +131,8 @@ impl Pass {
     }
 
     /// From what was read to what is to be taken off it.
-    pub fn run(&mut self, device: &Device) {
-        let [first, second, third] = &mut self.levels;
+    pub fn run(&mut self) {
+        let Self { device, levels: [first, second, third], .. } = self;
         self.head.apply(device, &first.between, (&mut first.maps, &first.stack), Finish::Replace);
         first.blocks(device, &self.stages[0]);
         self.down[0].apply(device, &first.maps, (&mut second.maps, &second.stack), Finish::Replace);
@@ -155,12 +149,11 @@ impl Pass {
     /// Adds a share of the lines and columns of the slice, as it is laid, that are `kept` of tile `index`.
     pub fn write(
         &self,
-        device: &Device,
         image: &Array,
         (index, view): (usize, &View),
         (kept, share, found): ([Range<usize>; 2], f32, &mut Array),
     ) {
-        let Level { stack, between, .. } = &self.levels[0];
+        let Self { device, levels: [Level { stack, between, .. }, ..], .. } = self;
         let [rows, columns] = view.way.sources(view.extents, kept);
         for into in found.slabs_mut() {
             for slab in image.slabs() {
