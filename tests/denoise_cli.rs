@@ -116,6 +116,9 @@ fn denoise_takes_complex_images_and_refuses_what_is_none() {
     refused(folder.path(), "denoise truth.npy --once -o q.npy", &["--once", "net"]);
     let told = works(folder.path(), "denoise truth.npy --method net --once -o once.npy --json").json();
     assert_eq!(told["weights"], "ct");
+    let own = format!("{}/weights/mr.safetensors", env!("CARGO_MANIFEST_DIR"));
+    let line = format!("denoise truth.npy --method net --once --weights {own} -o once.npy --json --force");
+    assert_eq!(works(folder.path(), &line).json()["weights"], own);
     // What says that it is of an MR scan has MR's weights.
     works(folder.path(), "recon kspace.h5 --method sense -o mr.dcm");
     let told = works(folder.path(), "denoise mr.dcm --method net --once -o mr.npy --json").json();

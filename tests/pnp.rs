@@ -1,6 +1,6 @@
 //! Plug and play on exact scans of phantoms, CT and MR: beside what knows less of the image, on every device, with every prior.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use ndarray::{Array2, Array3};
 use rushlight::{
@@ -150,65 +150,82 @@ fn the_gpu_agrees() {
 #[test]
 fn many_views_give_back_what_was_left_over() {
     let phantom = Phantom::named("shepp-logan-toft").unwrap();
-    let mut options = Options { photons: Some(1e5), ..Options::default() };
-    options.iteration.count = Some(2);
-    let made = |scan: &Scan| {
-        let recipe = recipes::named("pnp", &options).unwrap();
-        recipe.reconstruct(scan.clone(), &grid(32), &Device::cpu(), &Monitor::silent()).unwrap()
-    };
     let said = |notes: &[String]| notes.iter().find(|note| note.contains("of what the data still say")).cloned();
-    assert_eq!(said(&made(&scan(&phantom, 30, 32)).notes), None);
-    let many = scan(&phantom, 240, 32);
-    let image = made(&many);
-    let note = said(&image.notes).expect("a note of what was added");
-    println!("{note}");
-    assert!(note.contains(" % of the image"), "{note}");
-    // One view with other cells: the images hardly differ otherwise.
-    let mut shaken = many.clone();
-    shaken.geometry.views[7].column_step = shaken.geometry.views[7].column_step.map(|step| 1.001 * step);
-    let bare = made(&shaken);
-    let note = said(&bare.notes).expect("a note that nothing was added");
-    assert!(note.starts_with("nothing of") && note.contains("circular"), "{note}");
-    let size = |values: &Array3<f32>| size(values.iter().map(|value| f64::from(*value)));
-    let added = size(&(&image.image.values - &bare.image.values)) / size(&bare.image.values);
-    println!("apart by {added:.4}");
-    assert!((1e-3..0.02).contains(&added), "{added}");
-    assert!(image.image.values.iter().all(|value| *value >= 0.0));
+    for method in ["pnp", "nonlocal"] {
+        let mut options = Options { photons: Some(1e5), ..Options::default() };
+        options.iteration.count = Some(2);
+        let made = |scan: &Scan| {
+            let recipe = recipes::named(method, &options).unwrap();
+            recipe.reconstruct(scan.clone(), &grid(32), &Device::cpu(), &Monitor::silent()).unwrap()
+        };
+        assert_eq!(said(&made(&scan(&phantom, 30, 32)).notes), None, "{method}");
+        let many = scan(&phantom, 240, 32);
+        let image = made(&many);
+        let note = said(&image.notes).expect("a note of what was added");
+        println!("{method}: {note}");
+        assert!(note.contains("changed the image by"), "{note}");
+        // One view with other cells: pnp's images hardly differ otherwise.
+        let mut shaken = many.clone();
+        shaken.geometry.views[7].column_step = shaken.geometry.views[7].column_step.map(|step| 1.001 * step);
+        let bare = made(&shaken);
+        let note = said(&bare.notes).expect("a note that nothing was added");
+        assert!(note.starts_with("nothing of") && note.contains("circular"), "{note}");
+        assert!(image.image.values.iter().all(|value| *value >= 0.0));
+        if method == "pnp" {
+            let size = |values: &Array3<f32>| size(values.iter().map(|value| f64::from(*value)));
+            let added = size(&(&image.image.values - &bare.image.values)) / size(&bare.image.values);
+            println!("apart by {added:.4}");
+            assert!((1e-3..0.02).contains(&added), "{added}");
+        }
+    }
 }
 
-/// Whoever wants to keep the image gets it, though the wish to stop comes when only the share is to be added.
+/// Whoever wants to keep the image gets it, whenever the wish to stop comes.
 #[test]
-fn an_interrupt_in_the_end_keeps_the_image_if_asked() {
+fn an_interrupt_keeps_the_image_if_asked() {
     static STOP: AtomicBool = AtomicBool::new(false);
-    /// Stops the first filtering after the rounds.
-    #[derive(Default)]
-    struct Late {
-        rounds: AtomicBool,
+    /// Stops the work when that step begins after so many times `iterate`: the first image's, and the rounds.
+    struct Stop {
+        step: &'static str,
+        after: usize,
+        begun: AtomicUsize,
     }
-    impl Listener for Late {
-        fn begin(&self, step: &str, total: u64) {
-            match step {
-                "iterate" if total == 2 => self.rounds.store(true, Ordering::Relaxed),
-                "filter" if self.rounds.load(Ordering::Relaxed) => STOP.store(true, Ordering::Relaxed),
-                _ => {}
+    impl Listener for Stop {
+        fn begin(&self, step: &str, _: u64) {
+            let begun = self.begun.fetch_add(usize::from(step == "iterate"), Ordering::Relaxed);
+            if step == self.step && begun == self.after {
+                STOP.store(true, Ordering::Relaxed);
             }
         }
         fn advance(&self, _: u64) {}
         fn end(&self) {}
     }
     let scan = scan(&Phantom::named("shepp-logan-toft").unwrap(), 240, 32);
-    for keep in [true, false] {
-        STOP.store(false, Ordering::Relaxed);
-        let mut options = Options { photons: Some(1e5), ..Options::default() };
-        options.iteration.count = Some(2);
-        options.iteration.keep = keep;
-        let monitor = Monitor::new(Some(Box::<Late>::default()), &STOP);
-        let recipe = recipes::named("pnp", &options).unwrap();
-        let made = recipe.reconstruct(scan.clone(), &grid(32), &Device::cpu(), &monitor);
-        assert!(STOP.load(Ordering::Relaxed), "the end was not reached");
-        match made {
-            Ok(made) => assert!(keep && made.notes.iter().any(|note| note.contains("was added")), "{:?}", made.notes),
-            Err(error) => assert!(!keep && matches!(error, Error::Interrupted), "{error}"),
+    let cases = [
+        ("plan", 1, "interrupted before the first round"),
+        ("iterate", 1, "interrupted after 1 iterations"),
+        ("filter", 2, "2 iterations, as asked"),
+    ];
+    for (step, after, said) in cases {
+        for keep in [true, false] {
+            STOP.store(false, Ordering::Relaxed);
+            let mut options = Options { photons: Some(1e5), ..Options::default() };
+            options.iteration.count = Some(2);
+            options.iteration.keep = keep;
+            let monitor = Monitor::new(Some(Box::new(Stop { step, after, begun: AtomicUsize::new(0) })), &STOP);
+            let recipe = recipes::named("pnp", &options).unwrap();
+            let made = recipe.reconstruct(scan.clone(), &grid(32), &Device::cpu(), &monitor);
+            assert!(STOP.load(Ordering::Relaxed), "no {step}");
+            match made {
+                Ok(made) => {
+                    let notes = made.notes.join("; ");
+                    assert!(
+                        keep && notes.contains(said) && notes.contains("was added: interrupted"),
+                        "{step}: {notes}"
+                    );
+                }
+                Err(error) => assert!(!keep && matches!(error, Error::Interrupted), "{step}: {error}"),
+            }
         }
     }
 }

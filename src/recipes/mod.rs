@@ -6,6 +6,7 @@ pub mod mr;
 pub mod options;
 
 mod classical;
+mod left_over;
 mod noise;
 mod variational;
 

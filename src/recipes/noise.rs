@@ -94,3 +94,14 @@ pub fn rms(values: impl Iterator<Item = f32>) -> f64 {
 pub fn rms_of(device: &Device, array: &Array) -> Result<f64> {
     Ok(rms(device.download::<f32>(array)?.into_iter()))
 }
+
+/// The rms of deviations where there is matter: √(Σ x d² / Σ x), from pairs of x and d.
+pub fn in_matter(pairs: impl Iterator<Item = (f32, f32)>) -> f64 {
+    let (mut sum, mut total) = (0.0, f64::MIN_POSITIVE);
+    for (value, deviation) in pairs {
+        let matter = f64::from(value.max(0.0));
+        sum += matter * f64::from(deviation).powi(2);
+        total += matter;
+    }
+    (sum / total).sqrt()
+}

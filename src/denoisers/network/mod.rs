@@ -159,15 +159,15 @@ fn is_gpu(device: &Device) -> bool {
     matches!(device, Device::Gpu(_))
 }
 
-/// How many of `jobs` tiles are made together: on a CPU one after another, since their maps then stay in cache; on a GPU as
+/// How many of so many tiles are made together: on a CPU one after another, since their maps then stay in cache; on a GPU as
 /// many as it has room for, as few times as possible.
-fn at_once(device: &Device, tile: [usize; 2], jobs: usize) -> usize {
+fn at_once(device: &Device, tile: [usize; 2], tiles: usize) -> usize {
     let fits = |count: usize| {
         let stack = Pass::stack(tile, count);
         stack.extents().iter().product::<usize>() <= AT_A_TIME[1] && Pass::bytes(&stack) <= device.binding_limit()
     };
-    let most = if is_gpu(device) { (1..=jobs).take_while(|count| fits(*count)).last().unwrap_or(1) } else { 1 };
-    jobs.div_ceil(jobs.div_ceil(most))
+    let most = if is_gpu(device) { (1..=tiles).take_while(|count| fits(*count)).last().unwrap_or(1) } else { 1 };
+    tiles.div_ceil(tiles.div_ceil(most))
 }
 
 impl Denoiser for Network {
@@ -182,8 +182,8 @@ impl Denoiser for Network {
         };
         let mut found = device.zeros(noisy.image.shape(), Element::F32)?;
         let [_, ny, nx] = noisy.slices;
-        let tall = |way: &Way| padded(way.extents([ny, nx])) == padded([ny, nx]);
-        let (straight, across): (Vec<Way>, Vec<Way>) = (0..self.ways).map(Way).partition(tall);
+        let alike = |way: &Way| padded(way.extents([ny, nx])) == padded([ny, nx]);
+        let (straight, across): (Vec<Way>, Vec<Way>) = (0..self.ways).map(Way).partition(alike);
         let works = [straight, across]
             .iter()
             .filter(|ways| !ways.is_empty())
@@ -211,4 +211,20 @@ impl Denoiser for Network {
 pub fn denoiser(options: &Options) -> Box<dyn Denoiser> {
     let method = Network::new(options.weights.parameters(), options.strength as f32);
     for_noise(if options.turned { method.turned() } else { method }, options.noise)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passes_are_as_few_as_ways_that_differ_in_their_tiles() {
+        let device = Device::cpu();
+        let method = Network::new(Weights::Ct.parameters(), 1.0).turned();
+        for (ny, nx, expected) in [(33, 40, 1), (40, 48, 2), (48, 40, 2), (40, 40, 1)] {
+            let image = device.zeros(&[ny, nx], Element::F32).unwrap();
+            method.denoise(&device, &Noisy::new(&image, [1, ny, nx], &Sigma::Flat(0.1)).unwrap()).unwrap();
+            assert_eq!(method.last().len(), expected, "{ny} × {nx}");
+        }
+    }
 }

@@ -1,10 +1,9 @@
-//! Many views: a lightly regularised `pwls` image, denoised once by block matching (the denoiser `bm3d`).
+//! Many views: a lightly regularised `pwls` image, denoised once by block matching (the denoiser `bm3d`), and a share of what it
+//! leaves of the data.
 //!
 //! What noise is left in that image depends on where it is and on the penalty, so it is not guessed: the same recipe runs
 //! on the data with as much noise again, drawn with the rays' own variances, and the difference of the two images tells
 //! (pseudo replicas: Robson et al., Magn. Reson. Med. 60, 895, 2008).
-
-use ndarray::{Array3, Zip};
 
 use crate::{
     denoisers::{Denoiser, Noisy, Sigma, block_matching::BlockMatching},
@@ -14,7 +13,7 @@ use crate::{
     monitor::Monitor,
     problem::Bounds,
     random::Draws,
-    recipes::{Recipe, Reconstruction, classical, options::Options, provenance, pwls::Pwls, volume},
+    recipes::{Recipe, Reconstruction, classical, left_over, noise, options::Options, provenance, pwls::Pwls, volume},
     scan::Scan,
 };
 
@@ -36,14 +35,15 @@ pub(super) fn reconstruct(
 ) -> Result<Reconstruction> {
     let replica = replica(&scan, options)?;
     let mut options = Options { strength: options.strength.scaled(SOFTER), ..options.clone() };
-    let Reconstruction { mut image, mut notes } = Pwls(options.clone()).reconstruct(scan, grid, device, monitor)?;
+    let Reconstruction { mut image, mut notes } =
+        Pwls(options.clone()).reconstruct(scan.clone(), grid, device, monitor)?;
     image.provenance = provenance("nonlocal");
     if monitor.is_finishing() {
         return Ok(Reconstruction { image, notes });
     }
     options.iteration.observer = None;
     let again = Pwls(options.clone()).reconstruct(replica, grid, device, monitor)?.image;
-    let noise = difference(&image.values, &again.values);
+    let noise = noise::in_matter(image.values.iter().zip(&again.values).map(|(value, other)| (*value, other - value)));
     if monitor.is_finishing() || noise == 0.0 {
         notes.push("not filtered: no finished replica tells what noise is left".into());
         return Ok(Reconstruction { image, notes });
@@ -59,6 +59,7 @@ pub(super) fn reconstruct(
         let values: Vec<f32> = device.download(&quiet)?;
         Ok(volume(grid.shape, values.into_iter().map(|value| value.clamp(lower, upper)).collect()))
     })?;
+    left_over::give_back(&mut image.values, (&scan, grid), &options, (device, monitor), &mut notes)?;
     Ok(Reconstruction { image, notes })
 }
 
@@ -70,15 +71,4 @@ fn replica(scan: &Scan, options: &Options) -> Result<Scan> {
         *value += (Draws::new(SEED, [0, 0, index]).normal() / f64::from(weight).sqrt()) as f32;
     }
     Ok(replica)
-}
-
-/// The deviation of a second image's noise, where there is matter: √(Σ x d² / Σ x).
-fn difference(image: &Array3<f32>, again: &Array3<f32>) -> f64 {
-    let (mut sum, mut total) = (0.0, f64::MIN_POSITIVE);
-    Zip::from(image).and(again).for_each(|value, other| {
-        let matter = f64::from(value.max(0.0));
-        sum += matter * f64::from(other - value).powi(2);
-        total += matter;
-    });
-    (sum / total).sqrt()
 }
