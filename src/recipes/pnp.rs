@@ -7,7 +7,7 @@
 //! have λ = 1; the strength is this λ.
 //!
 //! From many views it is gentle, as the slice holds noise of its own that is not to be lost, and gives back a share of what it
-//! left over ([`super::left_over`]). Pixels much wider than what is to be seen leave errors that are no noise of the rays, of
+//! left over (`recipes/left_over.rs`). Pixels much wider than what is to be seen leave errors that are no noise of the rays, of
 //! which s knows nothing: there `tv`, whose strength follows the residuals, is the better choice.
 
 use std::sync::Arc;
