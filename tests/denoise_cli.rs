@@ -296,3 +296,24 @@ fn denoise_series() {
     let said = works(at, "denoise whole.nii --method mp-pca -o quiet-whole.nii --json").json();
     assert!((said["sigma"].as_f64().unwrap() / 100.0 - 1.0).abs() < 0.02, "{said}");
 }
+
+/// Bright counts: waves of 4 % have fifty times the variance of the counts, and must not pass for it.
+#[test]
+fn denoise_does_not_take_texture_for_counts() {
+    let folder = tempdir().unwrap();
+    let wave = |y: usize, x: usize| {
+        let slow = 20_000.0 + 10_000.0 * (y as f64 / 30.0).sin();
+        slow * (1.0 + 0.04 * (x as f64 * 1.9 + y as f64 * 1.1).sin())
+    };
+    let counts = ndarray::Array3::from_shape_fn((1, 128, 128), |(_, y, x)| {
+        rushlight::random::Draws::new(3, [0, y, x]).poisson(wave(y, x)) as f32
+    });
+    let grid = rushlight::geometry::Grid::centered([1, 128, 128], [1.0; 3], [0.0; 3]);
+    let unit = rushlight::geometry::LengthUnit::Millimetre;
+    let image =
+        Image { values: counts, grid, unit, quantity: rushlight::image::Quantity::Unknown, provenance: String::new() };
+    io::write_image(folder.path().join("counts.npy"), &image, &io::WriteOptions::default()).unwrap();
+    let said = works(folder.path(), "denoise counts.npy --noise poisson --method nlm --json -o quiet.npy").json();
+    let gain = said["gain"].as_f64().unwrap();
+    assert!(gain < 4.0, "a gain of {gain}, not 1");
+}

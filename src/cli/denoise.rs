@@ -34,8 +34,8 @@ pub const EXAMPLES: &str = "Examples:
   rushlight denoise counts.tif --noise poisson -o quiet.tif
   rushlight denoise diffusion.nii.gz --method mp-pca --noise-map sigma.nii.gz -o quiet.nii.gz
 
---sigma auto measures the noise in the image itself, as white noise unless --spectrum says otherwise; where it varies from place
-to place, --sigma varying, or give a map of its standard deviation, shaped like the image. Slices are taken one by one (but see --depth); mp-pca
+--sigma auto measures the noise in the image itself, slice by slice, as white noise unless --spectrum says otherwise; random texture as
+fine as the pixels passes for noise, and there the noise must be said. Where it varies from place to place, --sigma varying, or give a map of its standard deviation, shaped like the image. Slices are taken one by one (but see --depth); mp-pca
 takes a series of images (4-D), and finds the noise itself.";
 
 #[derive(Args, Debug)]
@@ -69,7 +69,8 @@ pub struct Flags {
     /// file of an MR scan
     #[arg(long, value_name = "ct|mr|FILE")]
     weights: Option<String>,
-    /// How much is taken off: a factor on the method's own choice
+    /// How much is taken off: a factor on the method's own choice; at 1, tv, tgv and bilateral take off less where the estimated
+    /// risk says so, and never leave an image worse than it was
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, allow_hyphen_values = true)]
     strength: f64,
     #[command(flatten)]
@@ -131,7 +132,7 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
         None => Weights::Ct,
     };
     let (correlation, depth, turned) = (Correlation::white(), flags.depth, !flags.once);
-    let options = Options { noise, strength: flags.strength, weights, correlation, depth, turned };
+    let options = Options { noise, strength: flags.strength, weights, correlation, depth, turned, careful: true };
     // What cannot be is refused before anything is read.
     denoisers::named(&flags.method, &options)?;
     if complex && flags.depth > 0 {

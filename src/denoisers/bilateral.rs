@@ -3,7 +3,7 @@
 use super::{
     Denoiser, Noisy, Options,
     bands::{self, Reach},
-    stabilised::for_noise,
+    careful,
 };
 use crate::{
     device::{Array, Device, Element},
@@ -53,6 +53,6 @@ impl Denoiser for Bilateral {
 
 /// As asked for.
 pub fn denoiser(options: &Options) -> Box<dyn Denoiser> {
-    let method = Bilateral { strength: ALIKE * options.strength as f32 };
-    for_noise(method, options.noise)
+    let make = |strength| Bilateral { strength };
+    careful::denoiser(options, make, ALIKE)
 }

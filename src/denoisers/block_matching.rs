@@ -172,5 +172,5 @@ fn of_lines<'a>(sigmas: &'a [f32], lines: &Range<usize>, nx: usize) -> Deviation
 pub fn denoiser(options: &Options) -> Box<dyn Denoiser> {
     let (correlation, slices) = (options.correlation.clone(), options.depth);
     let method = BlockMatching { strength: options.strength as f32, correlation, slices, ..BlockMatching::default() };
-    for_noise(method, options.noise)
+    for_noise(method, false, options.noise)
 }

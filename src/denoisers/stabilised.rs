@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::{Denoiser, Model, Noisy, Sigma};
+use super::{Denoiser, Model, Noisy, Sigma, levelled::Levelled};
 use crate::{
     device::{Array, Device},
     error::Result,
@@ -73,8 +73,9 @@ impl<D: Denoiser> Denoiser for Stabilised<D> {
     }
 }
 
-/// `method`, which is for Gaussian noise, for any.
-pub(super) fn for_noise(method: impl Denoiser + 'static, noise: Model) -> Box<dyn Denoiser> {
+/// `method`, which is for Gaussian noise of values near 1, for any; with `offset`, for images far from 0 as well.
+pub(super) fn for_noise(method: impl Denoiser + 'static, offset: bool, noise: Model) -> Box<dyn Denoiser> {
+    let method = Levelled { method, offset };
     match noise {
         Model::Gaussian => Box::new(method),
         Model::Rician => Box::new(Stabilised { method, transform: Transform::Rician }),

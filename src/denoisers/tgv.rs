@@ -2,7 +2,7 @@
 //! slice
 //! by slice.
 
-use super::{Denoiser, Noisy, Options, stabilised::for_noise, variational};
+use super::{Denoiser, Noisy, Options, careful, variational};
 use crate::{
     device::{Array, Device},
     error::Result,
@@ -30,6 +30,6 @@ impl Denoiser for TotalGeneralisedVariation {
 
 /// As asked for.
 pub fn denoiser(options: &Options) -> Box<dyn Denoiser> {
-    let method = TotalGeneralisedVariation { strength: STRENGTH * options.strength as f32 };
-    for_noise(method, options.noise)
+    let make = |strength| TotalGeneralisedVariation { strength };
+    careful::denoiser(options, make, STRENGTH)
 }

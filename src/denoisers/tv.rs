@@ -1,6 +1,6 @@
 //! Total variation: ½‖x − y‖² + λ Σ |∇x| (Rudin, Osher & Fatemi 1992, Physica D 60, 259), slice by slice.
 
-use super::{Denoiser, Noisy, Options, stabilised::for_noise, variational};
+use super::{Denoiser, Noisy, Options, careful, variational};
 use crate::{
     device::{Array, Device},
     error::Result,
@@ -28,6 +28,6 @@ impl Denoiser for TotalVariation {
 
 /// As asked for.
 pub fn denoiser(options: &Options) -> Box<dyn Denoiser> {
-    let method = TotalVariation { strength: STRENGTH * options.strength as f32 };
-    for_noise(method, options.noise)
+    let make = |strength| TotalVariation { strength };
+    careful::denoiser(options, make, STRENGTH)
 }

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use ndarray::{Array3, Axis};
+use ndarray::{Array3, Axis, s};
 use rushlight::{
     Error, Result,
-    denoisers::{Model, Options, Sigma},
+    denoisers::{Model, Options, Sigma, level},
     device::Device,
     error::check_finite,
     io,
@@ -29,7 +29,7 @@ impl Told<'_> {
     pub fn noise(&self, options: &mut Options, notes: &mut Vec<String>) -> Result<Option<(Sigma, f64)>> {
         if let Model::Poisson { .. } = options.noise {
             let gain = self.flags.gain.as_deref().unwrap_or("auto");
-            let Anscombe { gain, sigma } = counts::fit(&self.noisy.values.view(), gain, &self.flags.sigma, notes)?;
+            let Anscombe { gain, sigma } = counts::fit(self.device, &self.noisy.values.view(), (gain, &self.flags.sigma), notes)?;
             options.noise = Model::Poisson { gain };
             return Ok(Some((Sigma::Flat(sigma as f32), sigma)));
         }
@@ -71,7 +71,6 @@ impl Told<'_> {
     /// What was asked for, and one number for it; none where there is no noise.
     fn sigma(&self, options: &Options, notes: &mut Vec<String>) -> Result<Option<(Sigma, f64)>> {
         let view = self.noisy.values.view();
-        let rician = options.noise == Model::Rician;
         let seen = options.correlation.in_details();
         if seen < LEAST_SEEN && ["auto", "varying"].contains(&self.flags.sigma.as_str()) {
             return Err(Error::Option(format!(
@@ -80,14 +79,7 @@ impl Told<'_> {
             )));
         }
         match self.flags.sigma.as_str() {
-            "auto" => {
-                let sigma = if rician { noise::rician_level(&view) } else { noise::level(&view) } / seen;
-                if sigma <= 0.0 {
-                    return Ok(None);
-                }
-                notes.push(format!("noise σ {sigma:.4e}, from the finest details of the image"));
-                Ok(Some((Sigma::Flat(sigma as f32), sigma)))
-            }
+            "auto" => self.measured(options, seen, notes),
             "varying" => {
                 let map = noise::map(&view).mapv(|sigma| sigma / seen as f32);
                 self.map(map, notes)
@@ -103,6 +95,37 @@ impl Told<'_> {
                 Err(_) => self.map(io::read_image(text)?.values, notes),
             },
         }
+    }
+
+    /// What every slice says of itself.
+    fn measured(&self, options: &Options, seen: f64, notes: &mut Vec<String>) -> Result<Option<(Sigma, f64)>> {
+        let (view, (nz, ny, nx)) = (self.noisy.values.view(), self.noisy.values.dim());
+        let sigmas: Vec<f64> = match options.correlation == Correlation::white() {
+            true => level::levels(self.device, &view, self.noisy.parts, options.noise)?,
+            // Of noise that pixels share the finest details alone are known.
+            false => (0..nz)
+                .map(|z| z / self.noisy.parts * self.noisy.parts)
+                .map(|z| view.slice(s![z..z + self.noisy.parts, .., ..]))
+                .map(|slice| match options.noise {
+                    Model::Rician => noise::rician_level(&slice) / seen,
+                    _ => noise::level(&slice) / seen,
+                })
+                .collect(),
+        };
+        let (least, most) = sigmas.iter().fold((f64::MAX, 0.0_f64), |(a, b), sigma| (a.min(*sigma), b.max(*sigma)));
+        if most <= 0.0 {
+            return Ok(None);
+        }
+        let how = "from the finest details of the image";
+        if least == most {
+            notes.push(format!("noise σ {most:.4e}, {how}"));
+            return Ok(Some((Sigma::Flat(most as f32), most)));
+        }
+        notes.push(format!("noise σ {least:.4e} to {most:.4e}, slice by slice, {how}"));
+        let typical = (sigmas.iter().map(|sigma| sigma * sigma).sum::<f64>() / nz as f64).sqrt();
+        // A slice without noise is left as it is.
+        let map = sigmas.iter().flat_map(|sigma| std::iter::repeat_n(sigma.max(1e-6 * most) as f32, ny * nx));
+        Ok(Some((Sigma::Map(self.device.upload(&[nz * ny, nx], map.collect::<Vec<f32>>())?), typical)))
     }
 
     fn map(&self, map: Array3<f32>, notes: &mut Vec<String>) -> Result<Option<(Sigma, f64)>> {

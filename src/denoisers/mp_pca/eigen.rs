@@ -11,6 +11,11 @@ const ROUNDS: usize = 3;
 /// QL steps for one eigenvalue; a handful suffice.
 const STEPS: usize = 60;
 
+/// All eigenvalues of the symmetric `matrix`, `[row, column]`, whose contents are lost.
+pub(in crate::denoisers) fn values_of(matrix: &mut [f64], n: usize) -> Vec<f64> {
+    Tridiagonal::of(matrix, n).values()
+}
+
 /// A matrix of `n` rows made tridiagonal: reflections in its own place, what is left of it on and beside the diagonal.
 pub(super) struct Tridiagonal<'a, T> {
     n: usize,

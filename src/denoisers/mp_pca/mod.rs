@@ -12,7 +12,7 @@
 //! have none. Those are taken as complex numbers, not as twice as many real ones: a frame may have any phase of its own (each
 //! direction of diffusion has), which then costs no component.
 
-mod eigen;
+pub(super) mod eigen;
 mod number;
 mod patch;
 

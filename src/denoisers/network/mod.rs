@@ -210,7 +210,7 @@ impl Denoiser for Network {
 /// As asked for.
 pub fn denoiser(options: &Options) -> Box<dyn Denoiser> {
     let method = Network::new(options.weights.parameters(), options.strength as f32);
-    for_noise(if options.turned { method.turned() } else { method }, options.noise)
+    for_noise(if options.turned { method.turned() } else { method }, true, options.noise)
 }
 
 #[cfg(test)]
