@@ -28,7 +28,8 @@ fn of(pixel: impl Fn(f32, f32) -> f32) -> Array3<f32> {
 
 /// Waves of three to five pixels, and squares of two pixels.
 fn textures() -> [(&'static str, Array3<f32>); 2] {
-    let waves = |y: f32, x: f32| 0.5 + 0.1 * (TAU * (x / 3.3 + y / 5.1)).sin() + 0.1 * (TAU * (x / 4.7 - y / 3.9)).sin();
+    let waves =
+        |y: f32, x: f32| 0.5 + 0.1 * (TAU * (x / 3.3 + y / 5.1)).sin() + 0.1 * (TAU * (x / 4.7 - y / 3.9)).sin();
     let squares = |y: f32, x: f32| if ((x / 2.0).floor() + (y / 2.0).floor()) as i32 % 2 == 0 { 0.45 } else { 0.55 };
     [("waves", of(waves)), ("squares", of(squares))]
 }

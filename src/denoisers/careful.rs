@@ -82,8 +82,10 @@ impl<D: Denoiser, F: Fn(f32) -> D> Careful<D, F> {
             };
             let quiet = run(values)?;
             let signs: Vec<f64> = (0..ny * nx).map(|at| sign(at / nx, at % nx)).collect();
-            let steps: Vec<f64> = squares.iter().zip(&signs).map(|(square, sign)| PROBE * square.sqrt() * sign).collect();
-            let probe: Vec<f32> = values.iter().zip(&steps).map(|(value, step)| (f64::from(*value) + step) as f32).collect();
+            let steps: Vec<f64> =
+                squares.iter().zip(&signs).map(|(square, sign)| PROBE * square.sqrt() * sign).collect();
+            let probe: Vec<f32> =
+                values.iter().zip(&steps).map(|(value, step)| (f64::from(*value) + step) as f32).collect();
             let moved = run(&probe)?;
             let (mut with_noise, mut size) = (-noise, 0.0);
             for index in 0..values.len() {

@@ -118,7 +118,8 @@ fn plateau(slice: &ArrayView2<f32>) -> Option<f64> {
         let (y, x) = (place / (nx - SIDE + 1), place % (nx - SIDE + 1));
         slice.slice(s![y..y + SIDE, x..x + SIDE])
     };
-    let (mut sums, mut products, mut count) = (vec![0.0_f64; NUMBERS], Array2::<f64>::zeros((NUMBERS, NUMBERS)), 0_usize);
+    let (mut sums, mut products, mut count) =
+        (vec![0.0_f64; NUMBERS], Array2::<f64>::zeros((NUMBERS, NUMBERS)), 0_usize);
     let mean = f64::from(slice.mean()?);
     let mut numbers = [0.0_f64; NUMBERS];
     for place in (0..places).step_by(step) {

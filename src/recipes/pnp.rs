@@ -118,7 +118,10 @@ fn rounds(
 /// The denoiser of that name; `weights` are those of a network.
 pub(super) fn named(name: Option<&str>, weights: Weights) -> Result<Box<dyn denoisers::Denoiser>> {
     // A round asks once: the next one mends it.
-    denoisers::named(name.unwrap_or(USUAL), &denoisers::Options { weights, turned: false, careful: false, ..Default::default() })
+    denoisers::named(
+        name.unwrap_or(USUAL),
+        &denoisers::Options { weights, turned: false, careful: false, ..Default::default() },
+    )
 }
 
 /// What was decided.

@@ -29,7 +29,8 @@ impl Told<'_> {
     pub fn noise(&self, options: &mut Options, notes: &mut Vec<String>) -> Result<Option<(Sigma, f64)>> {
         if let Model::Poisson { .. } = options.noise {
             let gain = self.flags.gain.as_deref().unwrap_or("auto");
-            let Anscombe { gain, sigma } = counts::fit(self.device, &self.noisy.values.view(), (gain, &self.flags.sigma), notes)?;
+            let Anscombe { gain, sigma } =
+                counts::fit(self.device, &self.noisy.values.view(), (gain, &self.flags.sigma), notes)?;
             options.noise = Model::Poisson { gain };
             return Ok(Some((Sigma::Flat(sigma as f32), sigma)));
         }
