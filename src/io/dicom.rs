@@ -1,24 +1,25 @@
 //! DICOM (PS3.3, CT and MR Image IOD, A.3 and A.4): reads grey slices of one file or of a series in a folder; writing is in
-//! [`dicom_write`](super::dicom_write).
+//! [`dicom_write`](super::dicom_write), and what pixels mean in [`dicom_pixels`](super::dicom_pixels).
 //!
 //! Only the tags named in this file are looked at. None of them says anything of a patient, and no message repeats what
 //! a file holds but numbers, so neither names nor private tags can pass through.
 
 use std::io::Read;
 
-use dicom_core::Tag;
-use dicom_dictionary_std::tags;
+use dicom_dictionary_std::{tags, uids};
 use dicom_object::{DefaultDicomObject, FileMetaTableBuilder, OpenFileOptions, file::ReadPreamble};
-use dicom_pixeldata::PixelDecoder;
 use ndarray::{Array3, s};
 
 use super::{
     Format,
     description::understand,
+    dicom_elements::{number, numbers, text},
+    dicom_lengths::lie_within,
+    dicom_pixels::{self, pixels},
     dicom_write,
     mr::Mr,
     numbers::Values,
-    place::{Place, unfolded_limit},
+    place::Place,
 };
 use crate::{
     error::Result,
@@ -30,14 +31,14 @@ pub(super) const FORMAT: Format = Format {
     name: "dicom",
     extensions: &["dcm", "dicom"],
     about: "DICOM slices, one file or a folder with a series; written as CT images of 16 bits, numbered if several",
-    recognise: |head, _| head.get(128..132) == Some(b"DICM"),
+    recognise: |head, _| marked(head) || Bare::of(head).is_some(),
     folders: true,
     read: |place| read_image(place).map(|image| Values::F32(image.values.into_dyn())),
     read_image: Some(read_image),
     read_recording: None,
     write_image: Some(dicom_write::write),
     write_recording: None,
-    mr: Mr::NONE,
+    mr: Mr { write_image: Some(dicom_write::write_frames), ..Mr::NONE },
 };
 
 /// One slice, and what decides whether others belong to it.
@@ -62,11 +63,13 @@ impl Slice {
     fn read(place: &Place) -> Result<Self> {
         place.no_inner("DICOM")?;
         let object = open(place)?;
-        let extent =
-            |tag| number(&object, tag).filter(|extent| (1.0..=65535.0).contains(extent)).unwrap_or(0.0) as usize;
-        let [rows, columns] = [tags::ROWS, tags::COLUMNS].map(extent);
+        let extent = |tag| -> Result<usize> {
+            let extent = number(place, &object, tag)?.filter(|extent| (1.0..=65535.0).contains(extent));
+            Ok(extent.unwrap_or(0.0) as usize)
+        };
+        let [rows, columns] = [extent(tags::ROWS)?, extent(tags::COLUMNS)?];
         let values = pixels(place, &object, rows, columns)?;
-        let orientation = match numbers::<6>(&object, tags::IMAGE_ORIENTATION_PATIENT) {
+        let orientation = match numbers::<6>(place, &object, tags::IMAGE_ORIENTATION_PATIENT)? {
             Some([a, b, c, d, e, f])
                 if (norm([a, b, c]) - 1.0).abs() < 0.01 && (norm([d, e, f]) - 1.0).abs() < 0.01 =>
             {
@@ -81,10 +84,10 @@ impl Slice {
             rows,
             columns,
             values,
-            position: numbers(&object, tags::IMAGE_POSITION_PATIENT),
+            position: numbers(place, &object, tags::IMAGE_POSITION_PATIENT)?,
             orientation,
-            spacing: numbers(&object, tags::PIXEL_SPACING).filter(|spacing| above_0(spacing)),
-            thickness: number(&object, tags::SLICE_THICKNESS).filter(|size| above_0(&[*size])),
+            spacing: numbers(place, &object, tags::PIXEL_SPACING)?.filter(|spacing| above_0(spacing)),
+            thickness: number(place, &object, tags::SLICE_THICKNESS)?.filter(|size| above_0(&[*size])),
             quantity: quantity(&object, [1, rows, columns]),
         })
     }
@@ -116,6 +119,9 @@ fn open(place: &Place) -> Result<DefaultDicomObject> {
     let mut file = Vec::new();
     place.open()?.read_to_end(&mut file).map_err(|error| place.io_error(error))?;
     let (syntax, start) = meta_information(&file).ok_or_else(broken)?;
+    if !file.get(start..).is_some_and(|data| lie_within(data, &syntax)) {
+        return Err(broken());
+    }
     let mut meta = b"DICM".to_vec();
     FileMetaTableBuilder::new()
         .transfer_syntax(syntax)
@@ -126,10 +132,17 @@ fn open(place: &Place) -> Result<DefaultDicomObject> {
     options.from_reader(meta.chain(&file[start..])).map_err(|_| broken())
 }
 
-/// The transfer syntax, and where the data set starts (PS3.10, 7.1: group 0002, explicit VR, little endian).
+/// The transfer syntax, and where the data set starts (PS3.10, 7.1: group 0002, explicit VR, little endian). Preamble and mark
+/// may be missing, and the group too.
 fn meta_information(file: &[u8]) -> Option<(String, usize)> {
+    let start = if marked(file) { 132 } else { 0 };
+    if let Some(bare) = Bare::of(file).filter(|_| !marked(file))
+        && let Some(syntax) = bare.syntax()
+    {
+        return Some((syntax.into(), 0));
+    }
     let mut syntax = None;
-    let mut at = 132;
+    let mut at = start;
     while file.get(at..at + 2)? == [2, 0] {
         let word = |at: usize| Some(u16::from_le_bytes(file.get(at..at + 2)?.try_into().ok()?));
         let (length, value) = match file.get(at + 4..at + 6)? {
@@ -147,58 +160,56 @@ fn meta_information(file: &[u8]) -> Option<(String, usize)> {
     Some((syntax?, at))
 }
 
-fn number(object: &DefaultDicomObject, tag: Tag) -> Option<f64> {
-    object.element_opt(tag).ok()??.to_float64().ok().filter(|value| value.is_finite())
+/// Whether preamble and mark are there.
+fn marked(head: &[u8]) -> bool {
+    head.get(128..132) == Some(b"DICM")
 }
 
-fn numbers<const N: usize>(object: &DefaultDicomObject, tag: Tag) -> Option<[f64; N]> {
-    let list = object.element_opt(tag).ok()??.to_multi_float64().ok()?;
-    <[f64; N]>::try_from(list).ok().filter(|list| list.iter().all(|value| value.is_finite()))
+/// What a file begins with that has no preamble.
+enum Bare {
+    Meta,
+    Explicit,
+    Implicit,
 }
 
-fn text(object: &DefaultDicomObject, tag: Tag) -> Option<String> {
-    Some(object.element_opt(tag).ok()??.to_str().ok()?.trim_end_matches([' ', '\0']).to_string())
+impl Bare {
+    /// By the first two elements: of group 0002, or of group 0008, with which every data set begins.
+    fn of(head: &[u8]) -> Option<Self> {
+        let word = |at: usize| Some(u16::from_le_bytes([*head.get(at)?, *head.get(at + 1)?]));
+        let kind = head.get(4..6)?;
+        match (word(0)?, word(2)?) {
+            (2, 0..=0x102) if kind == b"UL" || kind == b"OB" || kind == b"UI" => return Some(Self::Meta),
+            (8, 0..=0x70) => {}
+            _ => return None,
+        }
+        let explicit = kind.iter().all(u8::is_ascii_uppercase);
+        let length =
+            if explicit { usize::from(word(6)?) } else { usize::from(word(4)?) + (usize::from(word(6)?) << 16) };
+        let next = 8 + length;
+        let follows = matches!(word(next)?, 8 | 0x10) && (word(next)?, word(next + 2)?) > (8, word(2)?);
+        let texts = [b"UL", b"CS", b"UI", b"DA", b"TM", b"LO", b"SH"];
+        match explicit {
+            true => texts.iter().any(|text| kind == *text).then_some(Self::Explicit),
+            false => Some(Self::Implicit),
+        }
+        .filter(|_| follows)
+    }
+
+    /// The transfer syntax of a data set alone; little endian, as files without a word on it are.
+    fn syntax(&self) -> Option<&'static str> {
+        match self {
+            Self::Meta => None,
+            Self::Explicit => Some(uids::EXPLICIT_VR_LITTLE_ENDIAN),
+            Self::Implicit => Some(uids::IMPLICIT_VR_LITTLE_ENDIAN),
+        }
+    }
 }
 
-/// What a description of our own says, if there is one; else a signal if the file is of MR, and Hounsfield units if it says so
-/// or is a CT image that says nothing (PS3.3, C.8.2.1).
+/// What a description of our own says, if there is one; else what the scale of the pixels says.
 fn quantity(object: &DefaultDicomObject, shape: [usize; 3]) -> Quantity {
     let ours = text(object, tags::DERIVATION_DESCRIPTION).map(|text| text.replace("\r\n", "\n"));
-    if let Some((_, _, quantity)) = ours.and_then(|text| understand(&text, shape)) {
-        return quantity;
-    }
-    match (text(object, tags::MODALITY).as_deref(), text(object, tags::RESCALE_TYPE).as_deref()) {
-        (Some("MR"), _) => Quantity::Signal,
-        (_, Some("HU")) | (Some("CT"), None) => Quantity::Hounsfield { mu_water: None },
-        _ => Quantity::Unknown,
-    }
-}
-
-fn pixels(place: &Place, object: &DefaultDicomObject, rows: usize, columns: usize) -> Result<Vec<f32>> {
-    let of = |tag, default: f64| number(object, tag).unwrap_or(default);
-    if of(tags::SAMPLES_PER_PIXEL, 1.0) != 1.0 || of(tags::NUMBER_OF_FRAMES, 1.0) != 1.0 {
-        return Err(place.error("colour or several frames; one grey slice a file is needed"));
-    }
-    let promised = (rows as u64) * (columns as u64) * if of(tags::BITS_ALLOCATED, 16.0) > 8.0 { 2 } else { 1 };
-    let length = place.length()?;
-    // 1.2.840.10008.1.2, 1.2.1 and 1.2.2 store the pixels as they are; every other syntax may fold them.
-    let plain = !object.meta().transfer_syntax().trim_end_matches('\0').starts_with("1.2.840.10008.1.2.4")
-        && !object.meta().transfer_syntax().starts_with("1.2.840.10008.1.2.5");
-    if promised == 0 || promised > if plain { length } else { unfolded_limit(length) } {
-        return Err(place.error(format!(
-            "{rows} × {columns} pixels are promised by a file of {length} bytes: truncated, or not an image"
-        )));
-    }
-    let decoded = object.decode_pixel_data().map_err(|_| {
-        let syntax: String =
-            object.meta().transfer_syntax().chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
-        place.error(format!("its pixels cannot be decoded (transfer syntax {syntax}); store it uncompressed"))
-    })?;
-    let values = decoded.to_vec::<f32>().map_err(|_| place.error("its pixels cannot be turned into values"))?;
-    if values.len() != rows * columns {
-        return Err(place.error(format!("{} pixels instead of {rows} × {columns}", values.len())));
-    }
-    Ok(values)
+    let described = ours.and_then(|text| understand(&text, shape));
+    described.map_or_else(|| dicom_pixels::quantity(object), |(_, _, quantity)| quantity)
 }
 
 fn read_image(place: &Place) -> Result<Image> {

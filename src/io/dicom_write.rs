@@ -8,6 +8,7 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     io,
     path::Path,
+    slice,
 };
 
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
@@ -18,12 +19,13 @@ use ndarray::ArrayView2;
 use super::{
     WriteOptions,
     description::describe,
+    mr::no_complex,
     output::{Staging, numbered},
 };
 use crate::{
     error::{Error, Result, check_finite},
     geometry::{LengthUnit, norm},
-    image::{Image, Quantity},
+    image::{ComplexImage, Image, Part, Quantity},
 };
 
 /// What all slices share.
@@ -33,6 +35,8 @@ struct Series<'a> {
     columns: u16,
     /// Slope and intercept, as the file's decimal strings give them.
     rescale: [f64; 2],
+    /// From 1.
+    number: usize,
     study: String,
     series: String,
     frame: String,
@@ -40,33 +44,59 @@ struct Series<'a> {
 
 /// Writes `name.dcm`, or `name-0001.dcm` … for several slices.
 pub(super) fn write(path: &Path, image: &Image, _: &WriteOptions, staging: &mut Staging) -> Result<Option<String>> {
-    let (count, rows, columns) = image.values.dim();
-    let values = image.values.as_standard_layout();
-    check_finite("the image", values.shape(), values.as_slice().unwrap_or_default())?;
-    let (Ok(rows), Ok(columns)) = (u16::try_from(rows), u16::try_from(columns)) else {
-        return Err(Error::file(path, "DICOM holds at most 65535 rows and columns"));
-    };
-    let rescale = rescale(image);
+    write_study(path, slice::from_ref(image), staging)
+}
+
+/// Writes the frames of a series of complex images: one study and one frame of reference, a series a frame.
+pub(super) fn write_frames(
+    path: &Path,
+    image: &ComplexImage,
+    part: Part,
+    _: &WriteOptions,
+    staging: &mut Staging,
+) -> Result<Option<String>> {
+    let real = if part == Part::Complex { Part::Magnitude } else { part };
+    let remark = write_study(path, &image.frames(real), staging)?;
+    let magnitude = (part == Part::Complex).then(|| no_complex("dicom"));
+    Ok(Some(magnitude.into_iter().chain(remark).collect::<Vec<_>>().join("; ")))
+}
+
+fn write_study(path: &Path, images: &[Image], staging: &mut Staging) -> Result<Option<String>> {
     let mut seed = DefaultHasher::new();
-    values.iter().for_each(|value| value.to_bits().hash(&mut seed));
-    describe(image).hash(&mut seed);
-    let uid = |of: &str| uid(&seed, of);
-    let series =
-        Series { image, rows, columns, rescale, study: uid("study"), series: uid("series"), frame: uid("frame") };
-    for (z, slice) in image.values.outer_iter().enumerate() {
-        let instance = uid(&format!("slice {z}"));
-        let object = series
-            .slice(z, slice, &instance)
-            .with_meta(
-                FileMetaTableBuilder::new()
-                    .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN)
-                    .media_storage_sop_class_uid(series.class())
-                    .media_storage_sop_instance_uid(&instance),
-            )
-            .map_err(|error| Error::file(path, error))?;
-        staging.add(&numbered(path, z, count), |output| object.write_all(output).map_err(io::Error::other))?;
+    for image in images {
+        image.values.iter().for_each(|value| value.to_bits().hash(&mut seed));
+        describe(image).hash(&mut seed);
     }
-    Ok(Some(remark(image, rescale[0])))
+    let uid = |of: &str| uid(&seed, of);
+    let mut coarsest = 0.0;
+    for (number, image) in images.iter().enumerate() {
+        let (count, rows, columns) = image.values.dim();
+        let values = image.values.as_standard_layout();
+        check_finite("the image", values.shape(), values.as_slice().unwrap_or_default())?;
+        let (Ok(rows), Ok(columns)) = (u16::try_from(rows), u16::try_from(columns)) else {
+            return Err(Error::file(path, "DICOM holds at most 65535 rows and columns"));
+        };
+        let rescale = rescale(image);
+        coarsest = f64::max(coarsest, rescale[0]);
+        let (study, frame) = (uid("study"), uid("frame"));
+        let series = uid(&if number == 0 { "series".into() } else { format!("series {number}") });
+        let series = Series { image, rows, columns, rescale, number: number + 1, study, series, frame };
+        let path = numbered(path, number, images.len());
+        for (z, slice) in image.values.outer_iter().enumerate() {
+            let instance = uid(&if number == 0 { format!("slice {z}") } else { format!("slice {z} of {number}") });
+            let object = series
+                .slice(z, slice, &instance)
+                .with_meta(
+                    FileMetaTableBuilder::new()
+                        .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN)
+                        .media_storage_sop_class_uid(series.class())
+                        .media_storage_sop_instance_uid(&instance),
+                )
+                .map_err(|error| Error::file(&path, error))?;
+            staging.add(&numbered(&path, z, count), |output| object.write_all(output).map_err(io::Error::other))?;
+        }
+    }
+    Ok(images.first().map(|image| remark(image, coarsest)))
 }
 
 fn remark(image: &Image, slope: f64) -> String {
@@ -147,7 +177,7 @@ impl Series<'_> {
         put(tags::MODALITY, VR::CS, if self.mr() { "MR" } else { "CT" });
         put(tags::MANUFACTURER, VR::LO, "Rushlight");
         put(tags::SOFTWARE_VERSIONS, VR::LO, concat!("rushlight ", env!("CARGO_PKG_VERSION")));
-        put(tags::SERIES_NUMBER, VR::IS, "1");
+        put(tags::SERIES_NUMBER, VR::IS, &self.number.to_string());
         put(tags::INSTANCE_NUMBER, VR::IS, &(z + 1).to_string());
         put(tags::DERIVATION_DESCRIPTION, VR::ST, &describe(self.image).replace('\n', "\r\n"));
         for (tag, vr) in [

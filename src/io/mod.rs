@@ -9,6 +9,9 @@
 //! it. Nothing that could name a patient is read, so nothing can be passed on.
 
 mod description;
+mod dicom_elements;
+mod dicom_lengths;
+mod dicom_pixels;
 mod dicom_write;
 mod dxchange;
 mod fastmri;
@@ -27,6 +30,8 @@ mod mr;
 mod numbers;
 mod output;
 mod place;
+mod tiff_imagej;
+mod tiff_photometric;
 
 use std::path::{Path, PathBuf};
 

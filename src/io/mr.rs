@@ -304,9 +304,14 @@ pub fn write_complex(
         }
     }
     if part == Part::Complex && format.mr.write_image.is_none() {
-        remarks.insert(0, format!("{} holds no complex numbers: the magnitude was written", format.name));
+        remarks.insert(0, no_complex(format.name));
     }
     Ok(Written { paths: staging.publish()?, remark: (!remarks.is_empty()).then(|| remarks.join("; ")) })
+}
+
+/// What is said where a format takes the magnitude of complex numbers.
+pub(super) fn no_complex(format: &str) -> String {
+    format!("{format} holds no complex numbers: the magnitude was written")
 }
 
 /// The shape without single frames and slices.

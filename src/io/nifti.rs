@@ -2,14 +2,15 @@
 //!
 //! NIfTI's axes run to the patient's right → left reversed: x to the right, y to the front (RAS); ours run as DICOM's
 //! (LPS), so x and y change sign in both directions. Written as 32-bit float with qform and sform; read with the sform
-//! if there is one, else the qform, else voxel sizes alone. A length unit that is not said means mm.
+//! if there is one (three steps that span space), else the qform, else voxel sizes alone. A length unit that is not said
+//! means mm. A `.nii.gz` may have several members, as bgzip and pigz write them.
 
 use std::{
     io::{self, Read, Write},
     path::Path,
 };
 
-use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
 use ndarray::{ArrayView, Axis, Dimension};
 use num_complex::Complex32;
 
@@ -58,7 +59,7 @@ fn recognise(head: &[u8]) -> bool {
     let mut plain = [0; SIZE];
     let header = if head.starts_with(&[0x1f, 0x8b]) {
         // The kilobyte at hand ends inside the stream, so the header must be all of what is read.
-        GzDecoder::new(head).read_exact(&mut plain).is_ok().then_some(&plain[..])
+        MultiGzDecoder::new(head).read_exact(&mut plain).is_ok().then_some(&plain[..])
     } else {
         head.get(..SIZE)
     };
@@ -132,13 +133,18 @@ impl Header {
     /// First voxel and steps (x, y, z of each index i, j, k), RAS.
     fn affine(&self) -> ([f64; 3], [[f64; 3]; 3]) {
         let size: [f64; 3] = self.floats(80);
-        if self.short(254) > 0 {
-            let rows = [self.floats::<4>(280), self.floats(296), self.floats(312)];
-            return (rows.map(|row| row[3]), std::array::from_fn(|column| rows.map(|row| row[column])));
+        if let Some(affine) = self.sform() {
+            return affine;
         }
         if self.short(252) > 0 {
-            let [b, c, d] = self.floats(256);
-            let a = (1.0 - b * b - c * c - d * d).max(0.0).sqrt();
+            let [mut b, mut c, mut d] = self.floats(256);
+            let mut a = 1.0 - b * b - c * c - d * d;
+            if a < 1e-7 {
+                // Half a turn, and b, c, d a rounding off: brought to length 1, as nifti_quatern_to_mat44 does.
+                [b, c, d] = [b, c, d].map(|part| part / norm([b, c, d]));
+                a = 0.0;
+            }
+            let a = a.sqrt();
             // nifti1.h, METHOD 2; pixdim[0] = −1 turns the third axis.
             let turn = if self.float(76) < 0.0 { -1.0 } else { 1.0 };
             let columns = [
@@ -153,6 +159,16 @@ impl Header {
         let shape = self.shape().unwrap_or([1; 4]);
         let first = std::array::from_fn(|i| -SIGNS[i] * (shape[i] as f64 - 1.0) / 2.0 * size[i]);
         (first, [plain[2], plain[1], plain[0]].map(|step| std::array::from_fn(|i| SIGNS[i] * step[i])))
+    }
+
+    /// First voxel and steps of the sform, if its code says that there is one and its steps span space: some programs set
+    /// the code and leave the matrix at 0.
+    fn sform(&self) -> Option<([f64; 3], [[f64; 3]; 3])> {
+        let rows = [self.floats::<4>(280), self.floats(296), self.floats(312)];
+        let steps: [[f64; 3]; 3] = std::array::from_fn(|column| rows.map(|row| row[column]));
+        let volume = dot(cross(steps[0], steps[1]), steps[2]).abs();
+        let spans = volume > 1e-6 * steps.into_iter().map(norm).product::<f64>();
+        (self.short(254) > 0 && spans).then(|| (rows.map(|row| row[3]), steps))
     }
 
     /// Our grid, in mm or cells.
@@ -201,7 +217,7 @@ fn unpacked(place: &Place) -> Result<(Box<dyn Read>, u64)> {
     let mut packed = [0; 2];
     place.open()?.read_exact(&mut packed).map_err(|error| place.io_error(error))?;
     Ok(match packed {
-        [0x1f, 0x8b] => (Box::new(GzDecoder::new(place.open()?)), unfolded_limit(length)),
+        [0x1f, 0x8b] => (Box::new(MultiGzDecoder::new(place.open()?)), unfolded_limit(length)),
         _ => (Box::new(place.open()?), length),
     })
 }

@@ -1,6 +1,7 @@
 //! TIFF (revision 6.0; BigTIFF above 4 GiB): grey pictures, several pages or a folder of files as a stack.
 //!
-//! Written as 32-bit float. Pixel size goes into XResolution and YResolution, the whole grid into ImageDescription
+//! Pixels are read as they are stored, also where a picture of them would have white at 0 (photometric interpretation 0), and
+//! all images of an [ImageJ](super::tiff_imagej) stack are. Written as 32-bit float. Pixel size goes into XResolution and YResolution, the whole grid into ImageDescription
 //! (see [`description`](super::description)); read back from there only, as other programs' resolutions mean paper.
 
 use std::{
@@ -23,6 +24,8 @@ use super::{
     numbers::Values,
     output::Staging,
     place::{Place, unfolded_limit},
+    tiff_imagej::{ImageJ, Run},
+    tiff_photometric::AsStored,
 };
 use crate::{
     error::{Error, Result},
@@ -46,11 +49,11 @@ pub(super) const FORMAT: Format = Format {
 
 /// Pages of one size, one after the other.
 #[derive(Default)]
-struct Stack {
-    values: Vec<f32>,
+pub(super) struct Stack {
+    pub(super) values: Vec<f32>,
     /// Height and width.
-    size: Option<(u32, u32)>,
-    pages: usize,
+    pub(super) size: Option<(u32, u32)>,
+    pub(super) pages: usize,
     description: Option<String>,
 }
 
@@ -72,10 +75,15 @@ fn read_pages(place: &Place, stack: &mut Stack) -> Result<()> {
     let mut limits = Limits::default();
     limits.decoding_buffer_size = usize::try_from(limit).unwrap_or(usize::MAX);
     limits.intermediate_buffer_size = limits.decoding_buffer_size;
-    let mut decoder = Decoder::new(place.open()?).map_err(failed)?.with_limits(limits);
+    let file = AsStored::new(place.open()?).map_err(|error| place.io_error(error))?;
+    let mut decoder = Decoder::new(file).map_err(failed)?.with_limits(limits);
+    let description = decoder.get_tag_ascii_string(Tag::ImageDescription).ok();
+    let imagej = description.as_deref().and_then(ImageJ::of);
+    let run = Run::of(&mut decoder);
     if stack.pages == 0 {
-        stack.description = decoder.get_tag_ascii_string(Tag::ImageDescription).ok();
+        stack.description = description;
     }
+    let before = stack.pages;
     let mut unfolded = 0_u64;
     loop {
         let (width, height) = decoder.dimensions().map_err(failed)?;
@@ -97,16 +105,20 @@ fn read_pages(place: &Place, stack: &mut Stack) -> Result<()> {
                 place.length()?
             )));
         }
-        let before = stack.values.len();
+        let so_far = stack.values.len();
         append(&mut stack.values, decoder.read_image().map_err(failed)?);
-        if (stack.values.len() - before) as u64 != u64::from(width) * u64::from(height) {
+        if (stack.values.len() - so_far) as u64 != u64::from(width) * u64::from(height) {
             return Err(place.error("not a whole TIFF file: a page without all its pixels"));
         }
         stack.pages += 1;
         if !decoder.more_images() {
-            return Ok(());
+            break;
         }
         decoder.next_image().map_err(failed)?;
+    }
+    match imagej {
+        Some(imagej) => imagej.complete(place, stack, before, run),
+        None => Ok(()),
     }
 }
 
