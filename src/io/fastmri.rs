@@ -6,13 +6,18 @@
 //! /mask               which columns x were sampled, where some were not
 //! ```
 //!
-//! Slices are frames. Read-out oversampling, here along y, is taken away. Attributes, which tell measurements apart, are not
-//! read.
+//! Slices are frames. Read-out oversampling, here along y, is taken away; phase oversampling is what [`KSpace::seen`] leaves
+//! out, so that images have the extents of fastMRI's `reconstruction_rss`. Rows run along the read-out and columns along the phase
+//! encoding, where ISMRMRD's image has them the other way round; the grid has them where that has them. Attributes, which tell
+//! measurements apart, are not read.
 
 use ndarray::{Array5, Axis, s};
 use num_complex::Complex32;
 
-use super::{hdf5::Store, ismrmrd_header::Header, ismrmrd_lines::Crop, mr::cartesian, place::Place};
+use super::{
+    hdf5::Store, ismrmrd_header::Header, ismrmrd_lines::Crop, ismrmrd_slices::zero_at_middle, mr::cartesian,
+    place::Place,
+};
 use crate::{
     error::Result,
     geometry::{Grid, LengthUnit},
@@ -25,7 +30,7 @@ const MASK: &str = "mask";
 
 /// Whether the file is one of fastMRI's.
 pub(super) fn is_one(store: &Store) -> bool {
-    [DATA, HEADER].iter().all(|path| store.dataset(path).is_some())
+    [DATA, HEADER].iter().all(|path| store.holds(path))
 }
 
 /// Reads all slices.
@@ -40,7 +45,7 @@ pub(super) fn read(place: &Place, store: &Store) -> Result<KSpace> {
     };
     let mut samples =
         array.into_shape_with_order((slices, coils, 1, rows, columns)).map_err(|error| place.error(error))?;
-    if store.dataset(MASK).is_some() {
+    if store.holds(MASK) {
         let mask = store.values(MASK)?.into_f64_list(place)?;
         if mask.len() != columns {
             return Err(place.error(format!("/{MASK} of {} entries for {columns} columns", mask.len())));
@@ -49,7 +54,8 @@ pub(super) fn read(place: &Place, store: &Store) -> Result<KSpace> {
             samples.slice_mut(s![.., .., .., .., x]).fill(Complex32::ZERO);
         }
     }
-    let [oversampling, ..] = header.oversampling();
+    let [oversampling, along_phase, _] = header.oversampling();
+    let width = ((columns as f64 / along_phase).round() as usize).clamp(1, columns);
     let height = ((rows as f64 / oversampling).round() as usize).clamp(1, rows);
     if oversampling > 1.001 {
         samples = cropped(&samples, height);
@@ -57,9 +63,15 @@ pub(super) fn read(place: &Place, store: &Store) -> Result<KSpace> {
     let axes = if slices > 1 { vec![(FrameAxis::Slice, slices)] } else { vec![] };
     let scan = cartesian(samples, axes).map_err(|error| place.error(error))?;
     let [read_out, phase, thickness] = header.encoded.field_of_view;
-    let voxel = [thickness, read_out / rows as f64, phase / columns as f64];
-    let grid = Grid::centered([1, height, columns], voxel, [0.0; 3]);
-    Ok(KSpace { grid, unit: LengthUnit::Millimetre, ..scan })
+    // Position and directions are not told: the read-out along x and phase encoding along y, as ISMRMRD's image without them.
+    let mut grid = Grid {
+        shape: [1, height, columns],
+        first: [0.0; 3],
+        steps: [[0.0, 0.0, thickness], [read_out / rows as f64, 0.0, 0.0], [0.0, phase / columns as f64, 0.0]],
+    };
+    grid.first = zero_at_middle(&grid, [0.0; 3]);
+    let seen = (width < columns).then_some([1, height, width]);
+    Ok(KSpace { grid, unit: LengthUnit::Millimetre, seen, ..scan })
 }
 
 /// The middle `height` rows in image space.

@@ -13,7 +13,7 @@
 //! [ghost](super::ismrmrd_ghost) away. Read-out oversampling is taken away too (a crop in image space along x); phase
 //! oversampling is what [`KSpace::seen`] leaves out. Points that are 0 in all coils were not sampled. The image's grid is the
 //! encoded matrix along y and z: interpolation to the reconstruction matrix is none of the data. Slices, contrasts and so on
-//! are frames; the grid is that of the first slice.
+//! are frames; slices stand in the order of their [positions](super::ismrmrd_slices), and the grid is that of the first.
 
 use ndarray::Array2;
 use num_complex::Complex32;
@@ -24,12 +24,13 @@ use super::{
     ismrmrd_frames::Frames,
     ismrmrd_header::Header,
     ismrmrd_lines::on_grid,
+    ismrmrd_slices::{Slices, directions, zero_at_middle},
     ismrmrd_trajectory::along_trajectory,
     place::Place,
 };
 use crate::{
     error::Result,
-    geometry::{Grid, Mask, add, norm},
+    geometry::{Grid, LengthUnit, Mask},
     scan::{Encoding, KSpace},
 };
 
@@ -65,27 +66,22 @@ pub(super) fn read(place: &Place, store: &Store) -> Result<Option<KSpace>> {
     let selected = Selected::of(&acquisitions, space);
     let used: Vec<_> = selected.image.iter().map(|(_, acquisition)| *acquisition).collect();
     let first = selected.first();
-    let frames = Frames::of(&used);
-    let scan = if first.trajectory_dimensions > 0 && !matches!(header.trajectory.as_str(), "cartesian" | "epi") {
-        along_trajectory(place, &header, &used, &frames)?
-    } else {
-        on_grid(place, &header, &selected, &frames)?
+    let slices = Slices::of(&used);
+    let frames = Frames::of(&used, &slices);
+    let scan = match header.trajectory.as_str() {
+        "cartesian" | "epi" => on_grid(place, &header, &selected, &frames)?,
+        _ => along_trajectory(place, &header, &used, &frames)?,
     };
     let shape = scan.grid.shape;
-    let scan = KSpace {
-        noise: noise(&acquisitions),
-        grid: grid(&header, first, shape),
-        seen: seen(&header, shape),
-        unit: header.unit,
-        ..scan
-    };
+    let (grid, unit) = grid(&header, first, &slices, shape);
+    let scan = KSpace { noise: noise(&acquisitions), grid, seen: seen(&header, shape), unit, ..scan };
     scan.check().map_err(|error| place.error(error))?;
     Ok(Some(scan))
 }
 
 /// The group that holds header and acquisitions: the one that is named, else `dataset`, else the first.
 pub(super) fn group(place: &Place, store: &Store) -> Option<String> {
-    let whole = |group: &String| ["xml", "data"].iter().all(|name| store.dataset(&format!("{group}/{name}")).is_some());
+    let whole = |group: &String| ["xml", "data"].iter().all(|name| store.holds(&format!("{group}/{name}")));
     if let Some(named) = &place.inner {
         return Some(named.clone()).filter(whole);
     }
@@ -129,17 +125,20 @@ fn noise(acquisitions: &[Acquisition]) -> Option<Array2<Complex32>> {
     Array2::from_shape_vec((coils, row(0).count()), (0..coils).flat_map(row).collect()).ok()
 }
 
-/// The image's grid: encoded voxels about the position of the first acquisition; image axes without directions.
-fn grid(header: &Header, first: &Acquisition, shape: [usize; 3]) -> Grid {
+/// The image's grid, of the first slice: encoded voxels, and the step between slices along z; in cells where the slices are no
+/// stack, so that no place is told that is not theirs.
+fn grid(header: &Header, first: &Acquisition, slices: &Slices, shape: [usize; 3]) -> (Grid, LengthUnit) {
     let [x, y, z] = std::array::from_fn(|axis| header.encoded.field_of_view[axis] / header.encoded.matrix[axis] as f64);
-    let sound = first.directions.iter().all(|direction| (norm(*direction) - 1.0).abs() < 0.01);
-    let directions = if sound { first.directions } else { [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]] };
+    let directions = directions(first);
     let along = |axis: usize, size: f64| directions[axis].map(|part| part * size);
-    let mut grid = Grid { shape, first: first.position, steps: [along(2, z), along(1, y), along(0, x)] };
-    for (step, extent) in grid.steps.into_iter().zip(shape) {
-        grid.first = add(grid.first, -(extent as f64 - 1.0) / 2.0, step);
-    }
-    grid
+    let (position, step) = match slices {
+        Slices::Stack { position, step, .. } if shape[0] == 1 => (*position, *step),
+        Slices::Stack { position, .. } | Slices::One { position } => (*position, along(2, z)),
+        Slices::Apart => return (Grid::centered(shape, [1.0; 3], [0.0; 3]), LengthUnit::Cell),
+    };
+    let mut grid = Grid { shape, first: position, steps: [step, along(1, y), along(0, x)] };
+    grid.first = zero_at_middle(&grid, position);
+    (grid, header.unit)
 }
 
 /// The voxels that the reconstructed field of view holds, if not all.

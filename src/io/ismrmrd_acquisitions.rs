@@ -30,7 +30,7 @@ pub(super) const COUNTERS: [(&str, FrameAxis); 6] = [
 ];
 
 /// Which of them is the slice.
-const SLICE: usize = 5;
+pub(super) const SLICE: usize = 5;
 
 /// One read-out.
 pub(super) struct Acquisition {

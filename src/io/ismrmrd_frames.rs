@@ -1,17 +1,23 @@
 //! Which frame an acquisition of ISMRMRD belongs to.
 
-use super::ismrmrd_acquisitions::{Acquisition, COUNTERS};
+use super::{
+    ismrmrd_acquisitions::{Acquisition, COUNTERS, SLICE},
+    ismrmrd_slices::Slices,
+};
 use crate::scan::FrameAxis;
 
 /// The frames by their counters.
-pub(super) struct Frames {
+pub(super) struct Frames<'a> {
+    slices: &'a Slices,
     /// The values of each counter that occur, in the order of [`COUNTERS`].
     values: [Vec<usize>; 6],
 }
 
-impl Frames {
-    pub(super) fn of(used: &[&Acquisition]) -> Self {
+impl<'a> Frames<'a> {
+    /// Slices stand in the order of their places.
+    pub(super) fn of(used: &[&Acquisition], slices: &'a Slices) -> Self {
         Self {
+            slices,
             values: std::array::from_fn(|counter| {
                 let mut values: Vec<_> = used.iter().map(|acquisition| acquisition.counters[counter]).collect();
                 values.sort_unstable();
@@ -26,10 +32,11 @@ impl Frames {
     }
 
     pub(super) fn index(&self, acquisition: &Acquisition) -> usize {
-        self.values
-            .iter()
-            .zip(acquisition.counters)
-            .fold(0, |index, (values, counter)| index * values.len() + values.binary_search(&counter).unwrap_or(0))
+        self.values.iter().zip(acquisition.counters).enumerate().fold(0, |frame, (counter, (values, value))| {
+            let index = values.binary_search(&value).unwrap_or(0);
+            let place = if counter == SLICE { self.slices.place(value, index) } else { index };
+            frame * values.len() + place
+        })
     }
 
     pub(super) fn axes(&self) -> Vec<(FrameAxis, usize)> {

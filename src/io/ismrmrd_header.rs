@@ -99,7 +99,8 @@ fn space(encoding: &str, name: &str) -> Option<Space> {
     let inside = at(encoding, &[name])?;
     let three = |part: &str| -> [Option<f64>; 3] { ["x", "y", "z"].map(|axis| number(inside, &[part, axis])) };
     let [x, y, z] = three("matrixSize");
-    let matrix = [x?, y?, z?].map(|extent| extent as usize);
+    // Some converters compute matrix sizes, and write 5.9996 for 6.
+    let matrix = [x?, y?, z?].map(|extent| extent.round() as usize);
     let [x, y, z] = three("fieldOfView_mm");
     let field_of_view = [x?, y?, z?];
     let sound = matrix.iter().all(|extent| (1..=65535).contains(extent))

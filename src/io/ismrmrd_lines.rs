@@ -122,7 +122,14 @@ impl Rows {
             }
             line
         };
-        Ok((coils.map(line).collect(), first..first + kept.len()))
+        let measured = first..first + kept.len();
+        // Point i of an even grid goes to N − i, that of an odd one to N − 1 − i.
+        let turned = extent + usize::from(extent.is_multiple_of(2));
+        let range = match backwards && measured.len() < extent {
+            true => turned - measured.end..(turned - measured.start).min(extent),
+            false => measured,
+        };
+        Ok((coils.map(line).collect(), range))
     }
 }
 

@@ -18,6 +18,12 @@ pub(super) fn along_trajectory(
     used: &[&Acquisition],
     frames: &Frames,
 ) -> Result<KSpace> {
+    if let Some(bare) = used.iter().position(|acquisition| acquisition.trajectory_dimensions < 2) {
+        return Err(place.error(format!(
+            "its header says that the trajectory is {}, and image acquisition {bare} holds no points of k-space: add them (traj), or give samples and --trajectory",
+            known(&header.trajectory)
+        )));
+    }
     let [nx, ny, nz] = header.encoded.matrix;
     let (coils, count) = (used[0].coils, frames.count());
     let mut by_frame = vec![Vec::new(); count.min(used.len())];
@@ -72,4 +78,12 @@ pub(super) fn along_trajectory(
         noise: None,
         seen: None,
     })
+}
+
+/// The header's word, if it is one of the schema's: others are not repeated.
+fn known(trajectory: &str) -> &str {
+    match trajectory {
+        "radial" | "goldenangle" | "spiral" => trajectory,
+        _ => "not Cartesian",
+    }
 }

@@ -15,13 +15,13 @@ use num_complex::Complex32;
 use super::{
     global_heap::{NewHeap, lengthen},
     ismrmrd::mask,
-    ismrmrd_acquisitions::COUNTERS,
+    ismrmrd_acquisitions::{COUNTERS, SLICE},
     ismrmrd_header::{Header, Space},
     output::Staging,
 };
 use crate::{
     error::{Error, Result},
-    geometry::{LengthUnit, norm},
+    geometry::{LengthUnit, add, norm},
     scan::{Encoding, FrameAxis, KSpace},
 };
 
@@ -111,11 +111,15 @@ struct Acquisitions {
     numbers: Vec<[Vec<f32>; 2]>,
     /// Position and directions.
     place: [[f64; 3]; 4],
+    /// From one slice to the next.
+    step: [f64; 3],
 }
 
 impl Acquisitions {
     fn add(&mut self, head: &Head, points: Vec<f32>, samples: ArrayView2<Complex32>) {
-        self.records.extend(head.bytes(self.count, &self.place));
+        let [position, x, y, z] = self.place;
+        let slice = f64::from(head.counters[SLICE]);
+        self.records.extend(head.bytes(self.count, &[add(position, slice, self.step), x, y, z]));
         self.records.extend([0; 32]);
         self.count += 1;
         self.numbers.push([points, samples.iter().flat_map(|value| [value.re, value.im]).collect()]);
@@ -129,10 +133,12 @@ pub(super) fn write(path: &Path, scan: &KSpace, staging: &mut Staging) -> Result
     if widest.is_some_and(|extent| *extent > 65535) && matches!(scan.encoding, Encoding::Cartesian(_)) {
         return Err(Error::file(path, "ISMRMRD holds at most 65535 samples along an axis"));
     }
-    let middle = scan.grid.position([nz, ny, nx].map(|extent| (extent as f64 - 1.0) / 2.0));
+    // Where the transform's r = 0 is.
+    let middle = scan.grid.position([nz, ny, nx].map(|extent| (extent / 2) as f64));
     let unit = |step: [f64; 3]| step.map(|part| part / norm(step));
     let [z, y, x] = scan.grid.steps.map(unit);
-    let mut list = Acquisitions { records: vec![], count: 0, numbers: vec![], place: [middle, x, y, z] };
+    let mut list =
+        Acquisitions { records: vec![], count: 0, numbers: vec![], place: [middle, x, y, z], step: scan.grid.steps[0] };
     if let Some(noise) = &scan.noise {
         for block in noise.axis_chunks_iter(ndarray::Axis(1), 65535) {
             let (coils, samples) = block.dim();

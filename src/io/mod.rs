@@ -23,6 +23,7 @@ mod ismrmrd_frames;
 mod ismrmrd_ghost;
 mod ismrmrd_header;
 mod ismrmrd_lines;
+mod ismrmrd_slices;
 mod ismrmrd_trajectory;
 mod ismrmrd_write;
 mod kspace_layout;

@@ -19,6 +19,13 @@ pub struct Line {
     pub space: u16,
     pub steps: [u16; 2],
     pub slice: u16,
+    pub repetition: u16,
+    /// The sample at k = 0, if not the middle one.
+    pub center: Option<u16>,
+    /// mm; (1, −2, 3) if it is not said.
+    pub position: Option<[f32; 3]>,
+    /// Read, phase and slice direction, if not x, y, z.
+    pub directions: Option<[[f32; 3]; 3]>,
     /// Samples to be discarded, before and after.
     pub discard: [u16; 2],
     /// µs.
@@ -102,13 +109,17 @@ fn bytes(line: &Line) -> Vec<u8> {
     let count = line.samples[0].len() as u16;
     let [before, after] = line.discard;
     let mut bytes = line.flags.to_le_bytes().to_vec();
-    let numbers = [count, line.samples.len() as u16, before, after, count / 2, line.space, 0];
+    let center = line.center.unwrap_or(count / 2);
+    let numbers = [count, line.samples.len() as u16, before, after, center, line.space, 0];
     bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
     bytes.extend(line.dwell.to_le_bytes());
-    let place = [[1.0_f32, -2.0, 3.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
-    bytes.extend(place.iter().flatten().flat_map(|number| number.to_le_bytes()));
+    let position = line.position.unwrap_or([1.0, -2.0, 3.0]);
+    let directions = line.directions.unwrap_or([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]);
+    bytes.extend([position].iter().chain(&directions).flatten().flat_map(|number| number.to_le_bytes()));
     let [first, second] = line.steps;
-    bytes.extend([first, second, 0, line.slice, 0, 0, 0, 0].iter().flat_map(|number| number.to_le_bytes()));
+    bytes.extend(
+        [first, second, 0, line.slice, 0, 0, line.repetition, 0].iter().flat_map(|number| number.to_le_bytes()),
+    );
     bytes
 }
 
