@@ -14,7 +14,8 @@
 //!         attribute unit              on each: "mm" or "cell"
 //! ```
 //!
-//! Without `quantity`, data with white or dark frames are counts, others line integrals. Theta without units is degrees.
+//! Without `quantity`, data with white or dark frames are counts, and so are whole numbers of 16 bits or more without a sign;
+//! others are line integrals. Theta without units is degrees.
 
 use std::{io, path::Path};
 
@@ -47,13 +48,13 @@ const COUNTS: &str = "counts";
 pub(super) fn read(place: &Place, store: &Store) -> Result<Recording> {
     let data = three_dimensional(place, store.values(DATA)?, 1)?;
     let frames = |path: &str| -> Result<Option<Array3<f32>>> {
-        store.dataset(path).map(|_| three_dimensional(place, store.values(path)?, 0)).transpose()
+        store.holds(path).then(|| three_dimensional(place, store.values(path)?, 0)).transpose()
     };
     let (flat, dark) = (frames(WHITE)?, frames(DARK)?);
     let reading = match store.text_attribute(DATA, "quantity").as_deref() {
         Some(LINE_INTEGRALS) => Reading::LineIntegrals,
         Some(COUNTS) => Reading::Counts,
-        _ if flat.is_some() || dark.is_some() => Reading::Counts,
+        _ if flat.is_some() || dark.is_some() || store.counted(DATA) => Reading::Counts,
         _ => Reading::LineIntegrals,
     };
     let angles = read_theta(place, store)?;
@@ -62,7 +63,7 @@ pub(super) fn read(place: &Place, store: &Store) -> Result<Recording> {
 }
 
 fn read_theta(place: &Place, store: &Store) -> Result<Option<Vec<f64>>> {
-    if store.dataset(THETA).is_none() {
+    if !store.holds(THETA) {
         return Ok(None);
     }
     let unit = store.text_attribute(THETA, "units").unwrap_or_default();
@@ -82,7 +83,7 @@ fn read_geometry(
     (count, rows, columns): (usize, usize, usize),
 ) -> Result<Option<Geometry>> {
     let path = |name: &str| format!("{GEOMETRY}/{name}");
-    if store.dataset(&path("source")).is_none() {
+    if !store.holds(&path("source")) {
         return Ok(None);
     }
     let wrong = |what: &str| place.error(format!("/{GEOMETRY}: {what}"));

@@ -164,7 +164,7 @@ pub(super) fn lengthen(file: &mut Vec<u8>, more: &[u8]) -> io::Result<()> {
 }
 
 /// Bob Jenkins' lookup3 with initial value 0 (burtleburtle.net/bob/c/lookup3.c, public domain), HDF5's checksum.
-fn lookup3(bytes: &[u8]) -> u32 {
+pub(super) fn lookup3(bytes: &[u8]) -> u32 {
     let mut state = [0xdead_beef_u32.wrapping_add(bytes.len() as u32); 3];
     let mut rest = bytes;
     loop {

@@ -173,7 +173,7 @@ fn read_as<T>(input: &mut impl Read, width: usize, count: usize, convert: impl F
 }
 
 /// IEEE 754 binary16 to `f32`, exactly.
-fn half(bits: u16) -> f32 {
+pub(super) fn half(bits: u16) -> f32 {
     let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
     let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f32::from(bits & 0x3ff));
     sign * match exponent {
