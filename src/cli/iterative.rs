@@ -188,14 +188,17 @@ impl IterativeFlags {
         let folder = self.callback_png.clone();
         (folder.is_some() || self.trace.is_some()).then(|| -> Observer {
             Arc::new(move |snapshot: &Snapshot| {
-                let Snapshot { iteration, seconds, change, image } = *snapshot;
+                let Snapshot { iteration, seconds, change, slice: [slice, slices], image } = *snapshot;
                 let mut rows = trace.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-                writeln!(rows, "{iteration},{seconds:.4},{change:.4e}").expect("a string takes all");
+                let which = if slices > 1 { format!("{slice},") } else { String::new() };
+                writeln!(rows, "{which}{iteration},{seconds:.4},{change:.4e}").expect("a string takes all");
                 if let Some(folder) = &folder {
                     let quantity = Quantity::Attenuation(unit);
+                    let grid = Grid { first: grid.position([slice as f64, 0.0, 0.0]), ..grid };
                     let image = Image { values: image.clone(), grid, unit, quantity, provenance: String::new() };
                     let options = WriteOptions { force: true, format: Some("png".into()), window: None };
-                    io::write_image(folder.join(format!("iteration-{iteration:04}.png")), &image, &options)?;
+                    let which = if slices > 1 { format!("-{:04}", slice + 1) } else { String::new() };
+                    io::write_image(folder.join(format!("iteration-{iteration:04}{which}.png")), &image, &options)?;
                 }
                 Ok(())
             })
@@ -206,7 +209,9 @@ impl IterativeFlags {
     pub fn write_trace(&self, trace: &Trace, force: bool) -> Result<Option<String>> {
         let Some(path) = &self.trace else { return Ok(None) };
         let rows = trace.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        io::write_text(path, &format!("iteration,seconds,relative_change\n{rows}"), force)?;
+        // A number more in each line where slices were made one after the other.
+        let which = if rows.lines().next().is_some_and(|row| row.split(',').count() > 3) { "slice," } else { "" };
+        io::write_text(path, &format!("{which}iteration,seconds,relative_change\n{rows}"), force)?;
         Ok(Some(path.display().to_string()))
     }
 }

@@ -1,6 +1,6 @@
 //! ASD-POCS (Sidky & Pan 2008): SART and total-variation descent in turn, for few views.
 
-use super::{Recipe, Reconstruction, classical, iteration::Enough, options::Options, sirt};
+use super::{Iterative, Recipe, Reconstruction, classical, iteration::Enough, options::Options, sirt};
 use crate::{
     device::Device,
     error::Result,
@@ -19,8 +19,16 @@ const RELAXATION: f32 = 1.0;
 #[derive(Clone, Debug, Default)]
 pub struct AsdPocsRecipe(pub Options);
 
-impl Recipe for AsdPocsRecipe {
-    fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
+impl Iterative for AsdPocsRecipe {
+    fn options(&self) -> &Options {
+        &self.0
+    }
+
+    fn told(options: Options) -> Self {
+        Self(options)
+    }
+
+    fn iterate(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
         let options = &self.0;
         options.iteration.check(&scan.geometry, grid)?;
         let count = options.subsets.unwrap_or(scan.geometry.views.len());

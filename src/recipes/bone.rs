@@ -7,7 +7,7 @@
 
 use ndarray::{Array3, Zip};
 
-use super::{Recipe, Reconstruction};
+use super::{Recipe, Reconstruction, surroundings::Surroundings};
 use crate::{
     device::{Device, Element},
     error::{Error, Result},
@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// A recipe whose scans are corrected for beam hardening by water and bone. The grid must hold all bone.
+/// A recipe whose scans are corrected for beam hardening by water and bone; that beyond the grid is taken from an FBP image.
 pub struct BoneCorrection {
     /// Makes the images of both passes.
     pub recipe: Box<dyn Recipe>,
@@ -72,10 +72,14 @@ impl Recipe for BoneCorrection {
         let water = WaterCorrection::new(&self.tube)?;
         let mut first = scan.clone();
         water.apply(&mut first);
-        let first = self.recipe.reconstruct(first, grid, device, monitor)?.image;
+        let around = Surroundings::of_stack(&first, grid).map(|around| (around, first.clone()));
+        let mut first = self.recipe.reconstruct(first, grid, device, monitor)?.image;
+        if let Some((around, scan)) = around {
+            first = around.complete(first, &scan, (device, monitor))?;
+        }
         let bone = monitor.step("harden", 1, || {
             let [_, bone] = split.layers(&first.values);
-            project(bone, grid, &scan.geometry, device)
+            project(bone, &first.grid, &scan.geometry, device)
         })?;
         let mut second = scan;
         monitor.step("harden", 1, || {

@@ -2,7 +2,7 @@
 //! the number of iterations that regularises. Bounds are applied to the last image.
 
 use super::{
-    Recipe, Reconstruction,
+    Iterative, Recipe, Reconstruction,
     classical::{self, Resting},
     iteration::Enough,
     options::Options,
@@ -16,8 +16,16 @@ const ENOUGH: Enough = Enough { change: 1e-3, most: 100 };
 #[derive(Clone, Debug, Default)]
 pub struct Cgls(pub Options);
 
-impl Recipe for Cgls {
-    fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
+impl Iterative for Cgls {
+    fn options(&self) -> &Options {
+        &self.0
+    }
+
+    fn told(options: Options) -> Self {
+        Self(options)
+    }
+
+    fn iterate(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
         let options = &self.0;
         options.iteration.check(&scan.geometry, grid)?;
         let trust = monitor.step("noise", 1, || classical::trust(&scan, options.photons))?;

@@ -23,6 +23,8 @@ pub struct Snapshot<'a> {
     pub seconds: f64,
     /// ‖x − x'‖/‖x‖, with x' the image [`LOOK`] iterations before.
     pub change: f64,
+    /// Which slice, of how many that are made one after the other.
+    pub slice: [usize; 2],
     /// The image, `[z, y, x]`.
     pub image: &'a Array3<f32>,
 }
@@ -125,7 +127,7 @@ impl Iteration {
                 image = now;
                 if let Some(observer) = &self.observer {
                     let seconds = begun.elapsed().as_secs_f64();
-                    observer(&Snapshot { iteration: done, seconds, change, image: &image })?;
+                    observer(&Snapshot { iteration: done, seconds, change, slice: [0, 1], image: &image })?;
                 }
                 if self.count.is_none() && change < enough.change {
                     let note =

@@ -6,11 +6,16 @@ pub mod mr;
 pub mod options;
 
 mod classical;
+mod iterative;
 mod left_over;
 mod noise;
+mod shadows;
+mod slices;
+mod surroundings;
 mod variational;
 
 pub use iteration::Iteration;
+pub use iterative::Iterative;
 pub use options::{Options, Strength};
 
 use ndarray::Array3;

@@ -1,7 +1,7 @@
 //! Prior image constrained compressed sensing: ½ Σ w (Ax − b)² + λ (½ Σ |∇(x − x_p)| + ½ Σ |∇x|), with a prior image x_p
 //! such as a former scan of the same object (Chen, Tang & Leng 2008, with their α = ½).
 
-use super::{Recipe, Reconstruction, options::Options, variational};
+use super::{Iterative, Recipe, Reconstruction, options::Options, variational};
 use crate::{
     device::Device,
     error::{Error, Result, check_finite},
@@ -16,8 +16,16 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Piccs(pub Options);
 
-impl Recipe for Piccs {
-    fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
+impl Iterative for Piccs {
+    fn options(&self) -> &Options {
+        &self.0
+    }
+
+    fn told(options: Options) -> Self {
+        Self(options)
+    }
+
+    fn iterate(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
         let Some(prior) = &self.0.prior else {
             return Err(Error::Option(
                 "piccs needs a prior image on the grid of the reconstruction: give --prior".into(),

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use ndarray::Array3;
 
 use super::{
-    Iteration, Recipe, Reconstruction, classical,
+    Iteration, Iterative, Recipe, Reconstruction, classical,
     iteration::Enough,
     left_over, noise,
     options::{Options, Strength},
@@ -59,8 +59,16 @@ const MANY: Tuning =
 #[derive(Clone, Debug, Default)]
 pub struct Pnp(pub Options);
 
-impl Recipe for Pnp {
-    fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
+impl Iterative for Pnp {
+    fn options(&self) -> &Options {
+        &self.0
+    }
+
+    fn told(options: Options) -> Self {
+        Self(options)
+    }
+
+    fn iterate(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
         let options = &self.0;
         options.strength.check()?;
         options.iteration.check(&scan.geometry, grid)?;

@@ -10,7 +10,7 @@
 use ndarray::{Array3, ArrayView2};
 
 use super::{
-    Recipe, Reconstruction,
+    Iterative, Recipe, Reconstruction,
     classical::{self, Trust},
     fbp::{Fbp, Filter},
     iteration::Enough,
@@ -45,8 +45,16 @@ const SUBSETS: usize = 12;
 #[derive(Clone, Debug, Default)]
 pub struct Pwls(pub Options);
 
-impl Recipe for Pwls {
-    fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
+impl Iterative for Pwls {
+    fn options(&self) -> &Options {
+        &self.0
+    }
+
+    fn told(options: Options) -> Self {
+        Self(options)
+    }
+
+    fn iterate(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
         let options = &self.0;
         options.strength.check()?;
         options.iteration.check(&scan.geometry, grid)?;

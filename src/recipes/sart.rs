@@ -1,6 +1,6 @@
 //! SART (Andersen & Kak 1984): the simultaneous method with one view a subset, or as many subsets as `--subsets` says.
 
-use super::{Recipe, Reconstruction, iteration::Enough, options::Options, sirt::simultaneous};
+use super::{Iterative, Recipe, Reconstruction, iteration::Enough, options::Options, sirt::simultaneous};
 use crate::{device::Device, error::Result, geometry::Grid, monitor::Monitor, scan::Scan};
 
 /// Where the data's noise does not end it.
@@ -12,8 +12,16 @@ const RELAXATION: f32 = 0.5;
 #[derive(Clone, Debug, Default)]
 pub struct Sart(pub Options);
 
-impl Recipe for Sart {
-    fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
+impl Iterative for Sart {
+    fn options(&self) -> &Options {
+        &self.0
+    }
+
+    fn told(options: Options) -> Self {
+        Self(options)
+    }
+
+    fn iterate(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
         let count = self.0.subsets.unwrap_or(scan.geometry.views.len());
         simultaneous(("sart", &self.0), (scan, grid), (device, monitor), (count, RELAXATION, ENOUGH))
     }

@@ -2,7 +2,7 @@
 //! `--subsets` makes it one of ordered subsets.
 
 use super::{
-    Recipe, Reconstruction,
+    Iterative, Recipe, Reconstruction,
     classical::{self, Resting},
     iteration::Enough,
     options::Options,
@@ -23,8 +23,16 @@ const ENOUGH: Enough = Enough { change: 1e-3, most: 500 };
 #[derive(Clone, Debug, Default)]
 pub struct SirtRecipe(pub Options);
 
-impl Recipe for SirtRecipe {
-    fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
+impl Iterative for SirtRecipe {
+    fn options(&self) -> &Options {
+        &self.0
+    }
+
+    fn told(options: Options) -> Self {
+        Self(options)
+    }
+
+    fn iterate(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
         let count = self.0.subsets.unwrap_or(1);
         simultaneous(("sirt", &self.0), (scan, grid), (device, monitor), (count, 1.0, ENOUGH))
     }

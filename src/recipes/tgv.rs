@@ -1,6 +1,6 @@
 //! Second-order total generalised variation: ½ Σ w (Ax − b)² + λ TGV²(x), x within bounds (Bredies, Kunisch & Pock 2010).
 
-use super::{Recipe, Reconstruction, options::Options, variational};
+use super::{Iterative, Recipe, Reconstruction, options::Options, variational};
 use crate::{
     device::Device, error::Result, geometry::Grid, monitor::Monitor, operators::Pixels,
     regularisers::total_generalised_variation, scan::Scan,
@@ -10,8 +10,16 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Tgv(pub Options);
 
-impl Recipe for Tgv {
-    fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
+impl Iterative for Tgv {
+    fn options(&self) -> &Options {
+        &self.0
+    }
+
+    fn told(options: Options) -> Self {
+        Self(options)
+    }
+
+    fn iterate(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
         variational::reconstruct(("tgv", &self.0), scan, grid, (device, monitor), 3, |strength| {
             Ok(total_generalised_variation(device, grid.shape, Pixels::Real, strength as f32).into())
         })

@@ -1,7 +1,7 @@
 //! Total variation: ½ Σ w (Ax − b)² + λ Σ |∇x|, x within bounds (Rudin, Osher & Fatemi 1992; for few views Sidky & Pan
 //! 2008).
 
-use super::{Recipe, Reconstruction, options::Options, variational};
+use super::{Iterative, Recipe, Reconstruction, options::Options, variational};
 use crate::{
     device::Device, error::Result, geometry::Grid, monitor::Monitor, operators::Pixels, regularisers::total_variation,
     scan::Scan,
@@ -11,8 +11,16 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Tv(pub Options);
 
-impl Recipe for Tv {
-    fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
+impl Iterative for Tv {
+    fn options(&self) -> &Options {
+        &self.0
+    }
+
+    fn told(options: Options) -> Self {
+        Self(options)
+    }
+
+    fn iterate(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
         variational::reconstruct(("tv", &self.0), scan, grid, (device, monitor), 1, |strength| {
             Ok(vec![total_variation(device, grid.shape, Pixels::Real, strength as f32)])
         })

@@ -6,15 +6,23 @@
 mod few_views;
 mod many_views;
 
-use super::{Recipe, Reconstruction, classical::MANY_VIEWS, options::Options};
+use super::{Iterative, Recipe, Reconstruction, classical::MANY_VIEWS, options::Options};
 use crate::{device::Device, error::Result, geometry::Grid, monitor::Monitor, scan::Scan};
 
 /// The recipe.
 #[derive(Clone, Debug, Default)]
 pub struct NonLocal(pub Options);
 
-impl Recipe for NonLocal {
-    fn reconstruct(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
+impl Iterative for NonLocal {
+    fn options(&self) -> &Options {
+        &self.0
+    }
+
+    fn told(options: Options) -> Self {
+        Self(options)
+    }
+
+    fn iterate(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
         self.0.strength.check()?;
         self.0.iteration.check(&scan.geometry, grid)?;
         if scan.geometry.views.len() < MANY_VIEWS {
