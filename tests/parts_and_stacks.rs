@@ -318,3 +318,23 @@ fn data_of_the_other_sign_make_the_image_of_the_other_sign() {
         assert!(matches!(&refused, Err(Error::Scan(what)) if what.contains("--bounds any")), "{method}: {refused:?}");
     }
 }
+
+#[test]
+fn many_noisy_views_end_in_no_cycle_of_noise() {
+    let grid = grid(64, 2.0, [0.0; 2]);
+    let truth = truth(&BODY, &grid);
+    for (views, photons) in [(180, 1e4), (360, 2e3)] {
+        let scan = noisy(scan(&BODY, &parallel(views, 64, 1, 2.0).geometry()), photons);
+        let off = |method: &str| {
+            let (image, said) = made(method, &Options::default(), &scan, &grid);
+            let off = rms(image.values.iter().zip(&truth).map(|(a, b)| a - b)) / 0.02;
+            println!("{views} views of {photons:.0e} photons, {method}: {off:.4} of the body ({said})");
+            off
+        };
+        let fbp = off("fbp");
+        for method in ["sart", "asd-pocs"] {
+            let found = off(method);
+            assert!(found < fbp, "{views} views, {method}: {found:.4}, fbp {fbp:.4}");
+        }
+    }
+}

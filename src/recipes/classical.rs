@@ -105,7 +105,8 @@ pub fn finished(name: &str, values: Array3<f32>, scan: &Scan, grid: &Grid, notes
 const SAFETY: f64 = 1.1;
 
 /// A solver that rests once the data are explained to within their noise: Σ (Ax − b)²/σ² ≤ SAFETY · the number of rays (the
-/// discrepancy principle, Morozov 1966). What would follow fits noise.
+/// discrepancy principle, Morozov 1966), or, where pixels cannot do that, once the sum hardly falls any more. What would follow
+/// fits noise.
 pub struct Resting<S> {
     solver: S,
     operator: XRay,
@@ -113,8 +114,11 @@ pub struct Resting<S> {
     lines: Array,
     rays: f64,
     every: usize,
+    /// Below what fall of the sum from look to look it rests.
+    least_fall: f64,
+    sum: f64,
     last: Option<Progress>,
-    rests: bool,
+    rests: Option<&'static str>,
 }
 
 impl<S: Solver> Resting<S> {
@@ -126,14 +130,20 @@ impl<S: Solver> Resting<S> {
         let term = LeastSquares::new(&device, operator.range(), data, weights)?;
         let lines = device.zeros(operator.range(), Element::F32)?;
         let rays = scan.projections.len() as f64;
-        Ok(Self { solver, operator, term, lines, rays, every, last: None, rests: false })
+        let least_fall = f64::NEG_INFINITY;
+        Ok(Self { solver, operator, term, lines, rays, every, least_fall, sum: f64::INFINITY, last: None, rests: None })
+    }
+
+    /// Rests, too, once the sum falls by less than this part of itself from look to look.
+    pub fn unless_it_falls(self, least_fall: f64) -> Self {
+        Self { least_fall, ..self }
     }
 
     /// What came of it.
     pub fn note(&self) -> String {
-        match self.last {
-            Some(Progress { iteration }) if self.rests => {
-                format!("after {iteration} iterations the data are explained to within their noise: no more were done")
+        match (self.last, self.rests) {
+            (Some(Progress { iteration }), Some(why)) => {
+                format!("after {iteration} iterations {why}: no more were done")
             }
             _ => "the data are not yet explained to within their noise".into(),
         }
@@ -148,7 +158,14 @@ impl<S: Solver> Resting<S> {
         if progress.iteration.is_multiple_of(self.every) {
             let Self { solver, operator, term, lines, .. } = self;
             match operator.forward(solver.solution(), lines).and_then(|()| term.value(lines)) {
-                Ok(half) => self.rests = 2.0 * half <= SAFETY * self.rays,
+                Ok(half) => {
+                    let before = std::mem::replace(&mut self.sum, 2.0 * half);
+                    if self.sum <= SAFETY * self.rays {
+                        self.rests = Some("the data are explained to within their noise");
+                    } else if self.sum > (1.0 - self.least_fall) * before {
+                        self.rests = Some("the misfit hardly falls any more");
+                    }
+                }
                 Err(error) => return Some(Err(error)),
             }
         }
@@ -161,7 +178,7 @@ impl<S: Solver> Iterator for Resting<S> {
 
     fn next(&mut self) -> Option<Self::Item> {
         match self.last {
-            Some(last) if self.rests => Some(Ok(last)),
+            Some(last) if self.rests.is_some() => Some(Ok(last)),
             _ => self.step(),
         }
     }

@@ -18,6 +18,14 @@ use crate::{
 
 /// Where the data's noise does not end it.
 const ENOUGH: Enough = Enough { change: 1e-3, most: 500 };
+/// Subsets that are few. Each step of a sweep answers to the noise of its own rays alone; with more of them, steps shorter by the
+/// root of their number end a sweep as near to the image, with less of that noise in it.
+const FEW: f64 = 30.0;
+/// So many whole steps a sweep make a cycle out of what pixels cannot explain: from there on, a sweep that lowers the misfit by
+/// less than a tenth is the last (found by trial: from 30 to 720 views, with noise and without, the image is best within a sweep
+/// or two of it).
+const CYCLE: f64 = 15.0;
+const LEAST_FALL: f64 = 0.1;
 
 /// The recipe.
 #[derive(Clone, Debug, Default)]
@@ -47,8 +55,9 @@ pub fn simultaneous(
 ) -> Result<Reconstruction> {
     options.iteration.check(&scan.geometry, grid)?;
     let views = scan.geometry.views.len();
+    let relaxation = relaxation * (FEW / count as f64).sqrt().min(1.0) as f32;
     let (solver, trust) = solver(options, (&scan, grid), (device, monitor), (count, relaxation))?;
-    let mut notes = vec![trust.note.clone(), format!("{count} subsets of {views} views, relaxation {relaxation}")];
+    let mut notes = vec![trust.note.clone(), format!("{count} subsets of {views} views, relaxation {relaxation:.3}")];
     // A look costs a projection: with one subset, half an iteration.
     let every = if count == 1 { 5 } else { 1 };
     let (values, note) = if options.iteration.count.is_some() {
@@ -56,6 +65,9 @@ pub fn simultaneous(
         options.iteration.run(&mut solver, enough, grid.shape, monitor)?
     } else {
         let mut resting = Resting::new(solver, (&scan, grid), trust.weights, every)?;
+        if f64::from(relaxation) * count as f64 >= CYCLE {
+            resting = resting.unless_it_falls(LEAST_FALL);
+        }
         let (values, note) = options.iteration.run(&mut resting, enough, grid.shape, monitor)?;
         notes.push(resting.note());
         (values, note)
