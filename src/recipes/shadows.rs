@@ -43,6 +43,17 @@ impl Shadows {
         self.normals.iter().any(faces).then(|| self.hull.iter().map(along).fold(f64::NEG_INFINITY, f64::max))
     }
 
+    /// Whether there must be something outside a convex region, bounded by half-planes n·q ≤ s: were all within, the shadows of what
+    /// is in the hull and in the region, too, would reach as far as those measured, but for `slack`.
+    pub fn reach_beyond(&self, region: &[([f64; 2], f64)], slack: f64) -> bool {
+        let bounds = region.iter().map(|(normal, distance)| Bound { normal: *normal, distance: *distance });
+        let within = bounds.fold(self.hull.clone(), |hull, bound| clip(hull, &bound));
+        let reach = |polygon: &[[f64; 2]], normal: &[f64; 2]| {
+            polygon.iter().map(|q| q[0] * normal[0] + q[1] * normal[1]).fold(f64::NEG_INFINITY, f64::max)
+        };
+        self.normals.iter().any(|normal| reach(&self.hull, normal) - reach(&within, normal) > slack)
+    }
+
     /// Whether the object goes on beyond the field of view along a unit vector.
     pub fn is_cut_off(&self, direction: [f64; 2]) -> bool {
         self.cut_off.iter().any(|normal| normal[0] * direction[0] + normal[1] * direction[1] >= FACING)
@@ -61,6 +72,10 @@ pub(super) fn of(scan: &Scan) -> Option<Shadows> {
     let Scan { projections, geometry } = scan;
     let largest = typical_largest(projections)?;
     let air = NOTHING * largest + 2.0 * air_noise(projections, largest);
+    // Beside a detector that misses the axis lies all and nothing.
+    if (0..2).any(|side| edges(geometry, side).any(|bound| bound.distance < 0.0)) {
+        return None;
+    }
     let field = |side: usize| edges(geometry, side).map(|bound| bound.distance.abs()).fold(0.0, f64::max);
     let fields = [field(0), field(1)];
     let widest = fields[0].max(fields[1]);

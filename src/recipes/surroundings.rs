@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Matter so near to the grid is in its outermost pixels: a part of a pixel.
-const NEAR: f64 = 0.25;
+const NEAR: f64 = 0.3;
 
 /// Reconstructs one slice, with what is around it.
 pub(super) fn reconstruct<T: Iterative>(
@@ -69,14 +69,11 @@ impl Surroundings {
             return None;
         }
         let shadows = shadows::of(scan)?;
-        let sides = [0, 1].map(|axis: usize| axes[axis].sides(&shadows));
-        let beyond = |[low, high]: [Side; 2], axis: &Axis| {
-            low.reach.is_some_and(|reach| -reach < axis.low - NEAR)
-                || high.reach.is_some_and(|reach| reach > axis.high + NEAR)
-        };
-        if !sides.iter().zip(&axes).any(|(sides, axis)| beyond(*sides, axis)) {
+        let region: Vec<_> = axes.iter().flat_map(Axis::bounds).collect();
+        if !shadows.reach_beyond(&region, NEAR * axes[0].size.min(axes[1].size)) {
             return None;
         }
+        let sides = [0, 1].map(|axis: usize| axes[axis].sides(&shadows));
         let cut_off = sides.iter().flatten().any(|side| side.cut_off);
         let up_to =
             |field: Option<f64>| Self::padded(grid, [0, 1].map(|axis| axes[axis].pads(sides[axis], field)), cut_off);
@@ -223,6 +220,12 @@ impl Axis {
         let direction = [step[0] / size, step[1] / size];
         let first = (grid.first[0] * direction[0] + grid.first[1] * direction[1]) / size;
         upright.then_some(Self { direction, size, low: first - 0.5, high: first + grid.shape[axis] as f64 - 0.5 })
+    }
+
+    /// The half-planes that hold the grid.
+    fn bounds(&self) -> [([f64; 2], f64); 2] {
+        let [x, y] = self.direction;
+        [([-x, -y], -self.low * self.size), ([x, y], self.high * self.size)]
     }
 
     fn sides(&self, shadows: &Shadows) -> [Side; 2] {
