@@ -209,7 +209,7 @@ fn an_sform_of_zeros_is_none_and_quaternions_may_be_a_rounding_off() {
     // Half a turn about the bisector of x and y, its quaternion longer than 1 by a rounding: x and y change places, z turns.
     let mut turned = bytes.clone();
     turned[254..256].fill(0);
-    for (at, value) in [(256, 0.707_107_f32), (260, 0.707_107), (264, 0.0), (76, 1.0)] {
+    for (at, value) in [(256, 0.7072_f32), (260, 0.7072), (264, 0.0), (76, 1.0)] {
         turned[at..at + 4].copy_from_slice(&value.to_le_bytes());
     }
     let read = io::read_image(put(&dir, "a.nii", &turned)).unwrap();

@@ -13,7 +13,7 @@ use rushlight::{
         self, Options,
         fbp::{Fbp, Filter},
     },
-    scan::{Counts, Preparation, Scan, axis, selection::Selection, stripes},
+    scan::{Counts, Preparation, Scan, axis, selection::Selection, stripes, suspicion::looks_like_counts},
     units,
 };
 use serde_json::json;
@@ -265,6 +265,13 @@ fn read(flags: &Flags, monitor: &Monitor, notes: &mut Vec<String>) -> Result<Sca
     let projections = selection.of(data, true);
     let name = flags.input.display().to_string();
     rushlight::error::check_finite(&name, projections.shape(), projections.as_slice().unwrap_or_default())?;
+    if reading == Reading::LineIntegrals && flags.counts.numbers.is_none() && looks_like_counts(projections.view()) {
+        notes.push(
+            "warning: taken for line integrals, though they are highest at the detector's sides, as counts and transmissions are; \
+             give --flat or --open-beam if they are, --numbers line-integrals if not"
+                .into(),
+        );
+    }
     let projections = match reading {
         Reading::LineIntegrals => flags.counts.suppress(projections, monitor, notes)?,
         Reading::Counts => {

@@ -13,6 +13,7 @@ pub mod noise;
 pub mod noise_level;
 pub mod selection;
 pub mod stripes;
+pub mod suspicion;
 
 pub use bowtie::Bowtie;
 pub use coil_noise::CoilNoise;
