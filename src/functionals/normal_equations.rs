@@ -48,6 +48,11 @@ impl NormalEquations {
         Ok(Self { normal, right, energy, device: device.clone(), product, scalars })
     }
 
+    /// Where they live.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// ‖A x − b‖², read back.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use crate::{
 pub struct FiniteDifferences {
     device: Device,
     ny: usize,
-    pixels: Pixels,
+    parts: usize,
     domain: Vec<usize>,
     range: [usize; 3],
 }
@@ -36,16 +36,25 @@ impl FiniteDifferences {
     /// As [`FiniteDifferences::new`].
     #[track_caller]
     pub fn of(device: &Device, [nz, ny, nx]: [usize; 3], pixels: Pixels) -> Self {
-        let (lines, parts) = (nz * ny, pixels.parts());
+        let Self { device, ny, parts, range, .. } = Self::of_parts(device, [nz, ny, nx], pixels.parts());
+        Self { device, ny, parts, domain: pixels.shape([nz, ny, nx]), range }
+    }
+
+    /// For `slices` whose pixels are so many real numbers, `[nz·ny, parts, nx]`: complex images in sets have two a set.
+    ///
+    /// # Panics
+    /// As [`FiniteDifferences::new`].
+    #[track_caller]
+    pub fn of_parts(device: &Device, [nz, ny, nx]: [usize; 3], parts: usize) -> Self {
+        let lines = nz * ny;
         assert!(lines > 0 && nx > 0 && u32::try_from(6 * parts * lines * nx).is_ok(), "slices of {nz} × {ny} × {nx}");
-        let domain = pixels.shape([nz, ny, nx]);
-        Self { device: device.clone(), ny, pixels, domain, range: [lines, 2 * parts, nx] }
+        Self { device: device.clone(), ny, parts, domain: vec![lines, parts, nx], range: [lines, 2 * parts, nx] }
     }
 
     /// The same for u and v: ∇u − v.
     pub fn less_field(self) -> Self {
         let [lines, _, nx] = self.range;
-        Self { domain: vec![lines, 3 * self.pixels.parts(), nx], ..self }
+        Self { domain: vec![lines, 3 * self.parts, nx], ..self }
     }
 
     /// An upper bound of its norm: 2√2, √8 and 1 together for a field.
@@ -54,11 +63,11 @@ impl FiniteDifferences {
     }
 
     fn has_field(&self) -> bool {
-        self.domain.len() == 3 && self.domain[1] > self.pixels.parts()
+        self.domain.len() == 3 && self.domain[1] > self.parts
     }
 
     fn field(&self) -> Field {
-        let ([_, _, nx], parts) = (self.range, self.pixels.parts() as u32);
+        let ([_, _, nx], parts) = (self.range, self.parts as u32);
         let channels = if self.has_field() { 3 * parts } else { parts };
         Field { nx: nx as u32, ny: self.ny as u32, parts, channels, ..Field::default() }
     }

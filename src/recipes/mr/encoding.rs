@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ndarray::{ArrayView4, ArrayView5, Axis};
 use num_complex::Complex32;
 
-use super::prepare::Prepared;
+use super::{prepare::Prepared, spectrum::Spectrum};
 use crate::{
     calibration::density::{ROUNDS, density_compensation},
     device::{Array, Device, Element},
@@ -19,7 +19,7 @@ use crate::{
         Coils, Composed, LinearOperator, Nufft, Sense, SenseToeplitz, Toeplitz,
         coils::{interleaved, planar},
     },
-    scan::Encoding,
+    scan::{Encoding, KSpace},
 };
 
 /// AᴴWA, as solvers share it.
@@ -46,17 +46,24 @@ pub struct Encoded {
     pub matrix: [usize; 3],
     /// Sets of maps.
     pub sets: usize,
+    /// The mean of Σ |S|² over the coils, where there are maps.
+    pub sensitivity: f64,
+    /// Σ |S|² over the coils, for every number of the image: planar, as [`Self::right`].
+    pub squares: Vec<f32>,
+    /// What the samples themselves tell of signal and noise.
+    pub spectrum: Spectrum,
 }
 
 /// Relative error of non-uniform transforms: below the noise of any scan.
 pub const TOLERANCE: f64 = 1e-3;
 
-/// AᴴWA with AᴴWb, ‖b‖²_W, Σ w and Σ w².
+/// AᴴWA with AᴴWb, ‖b‖²_W, Σ w and Σ w², and the samples' spectrum.
 struct Parts {
     normal: Shared,
     norm: f64,
     right: Vec<f32>,
     energy: f64,
+    spectrum: Spectrum,
     weight: f64,
     square: f64,
 }
@@ -64,7 +71,11 @@ struct Parts {
 impl Encoded {
     /// Of frame `frame`.
     pub fn new(device: &Device, prepared: &Prepared, frame: usize) -> Result<Self> {
-        let (scan, maps) = (&prepared.scan, prepared.maps(frame));
+        Self::with_maps(device, &prepared.scan, frame, prepared.maps(frame))
+    }
+
+    /// The same with maps `[set, coil, z, y, x]` that were found elsewhere.
+    pub fn with_maps(device: &Device, scan: &KSpace, frame: usize, maps: ArrayView5<Complex32>) -> Result<Self> {
         let samples = scan.samples.index_axis(Axis(0), frame);
         let parts = match &scan.encoding {
             Encoding::Cartesian(masks) => {
@@ -85,6 +96,9 @@ impl Encoded {
             diagonal: parts.weight / points * sensitivity,
             matrix: scan.matrix(),
             sets: maps.dim().0,
+            sensitivity,
+            squares: squares(maps),
+            spectrum: parts.spectrum,
         })
     }
 
@@ -116,7 +130,8 @@ fn cartesian(device: &Device, (samples, maps): Frame, mask: &Mask) -> Result<Par
     let energy = energy.map(|(_, value)| f64::from(value.norm_sqr())).sum();
     let normal = Arc::new(sense.normal()?);
     let count = mask.count() as f64;
-    Ok(Parts { normal, norm: largest(maps), right, energy, weight: count, square: count })
+    let spectrum = Spectrum::on_grid(mask, samples.dim().0, |index| of_all_coils(samples, index));
+    Ok(Parts { normal, norm: largest(maps), right, energy, spectrum, weight: count, square: count })
 }
 
 fn along(device: &Device, (samples, maps): Frame, trajectory: &Trajectory) -> Result<Parts> {
@@ -136,7 +151,30 @@ fn along(device: &Device, (samples, maps): Frame, trajectory: &Trajectory) -> Re
     let energy = energy.map(|(index, value)| f64::from(weights[index % weights.len()] * value.norm_sqr())).sum();
     let sum = |power: i32| weights.iter().map(|weight| f64::from(*weight).powi(power)).sum();
     let norm = norm(device, &normal, &right)?;
-    Ok(Parts { normal, norm, right, energy, weight: sum(1), square: sum(2) })
+    let spectrum = Spectrum::along(trajectory, &weights, coils, |index| of_all_coils(samples, index));
+    Ok(Parts { normal, norm, right, energy, spectrum, weight: sum(1), square: sum(2) })
+}
+
+/// Σ |b|² over the coils at a sample.
+fn of_all_coils(samples: ArrayView4<Complex32>, index: usize) -> f64 {
+    let (_, _, ny, nx) = samples.dim();
+    let (z, y, x) = (index / nx / ny, index / nx % ny, index % nx);
+    (0..samples.dim().0).map(|coil| f64::from(samples[[coil, z, y, x]].norm_sqr())).sum()
+}
+
+/// Σ |S|² over the coils of each set, planar.
+fn squares(maps: ArrayView5<Complex32>) -> Vec<f32> {
+    let (sets, _, nz, ny, nx) = maps.dim();
+    let mut squares = vec![0.0; nz * ny * 2 * sets * nx];
+    for (set, coils) in maps.outer_iter().enumerate() {
+        for coil in coils.outer_iter() {
+            for (map, lines) in coil.rows().into_iter().zip(squares.chunks_exact_mut(2 * sets * nx)) {
+                map.iter().zip(&mut lines[2 * set * nx..]).for_each(|(map, square)| *square += map.norm_sqr());
+            }
+        }
+    }
+    squares.chunks_exact_mut(2 * nx).for_each(|pair| pair.copy_within(..nx, nx));
+    squares
 }
 
 /// The mean of Σ |S|² over coils, where a coil sees anything, in the first set of maps.

@@ -9,6 +9,7 @@ mod encoding;
 mod following;
 mod frames;
 mod prepare;
+mod spectrum;
 mod variational;
 
 pub use options::{Combine, MrOptions, PartialFourier};
