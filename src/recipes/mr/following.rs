@@ -19,18 +19,21 @@ const FIRST_GUESS: f64 = 0.1;
 /// λ over σ, and what λ is to be.
 pub(super) struct Wish {
     pub strength: Strength,
-    /// λ over σ, unless told otherwise.
-    pub usual: f64,
+    /// λ for σ of a measured number, and an image, planar, unless told otherwise.
+    pub usual: Box<dyn Fn(f64, &[f32]) -> f64>,
     /// Σ w over the real numbers measured: their σ² is what is unexplained over it.
     pub numbers: f64,
+    /// The most that σ² can be.
+    pub most: f64,
     /// The strength follows the noise for so many iterations, and then stays.
     pub tuned: usize,
 }
 
 impl Wish {
-    /// λ where so much of the data is unexplained.
-    fn of(&self, residual: f64) -> f64 {
-        self.strength.of(self.usual * (residual.max(0.0) / self.numbers).sqrt())
+    /// λ where an image leaves so much of the data unexplained.
+    fn of(&self, residual: f64, image: &[f32]) -> f64 {
+        let variance = (residual.max(0.0) / self.numbers).min(self.most);
+        self.strength.of((self.usual)(variance.sqrt(), image))
     }
 }
 
@@ -62,7 +65,7 @@ impl<S: Smooth, P: Proximal, R: FnMut(&Array) -> Result<f64>> Following<S, P, R>
         (smooth, function, residual): (S, P, R),
         (start, energy, norm): (Array, f64, f64),
     ) -> Result<Self> {
-        let first = wish.of(FIRST_GUESS * FIRST_GUESS * energy) as f32;
+        let first = wish.of(FIRST_GUESS * FIRST_GUESS * energy, &device.download(&start)?) as f32;
         let strength = Arc::new(AtomicU32::new(first.to_bits()));
         let proximal = Weighted { function, strength: strength.clone() };
         let inner = Fista::new(device, smooth, proximal, start, (1.0 / norm) as f32)?;
@@ -71,7 +74,8 @@ impl<S: Smooth, P: Proximal, R: FnMut(&Array) -> Result<f64>> Following<S, P, R>
 
     fn tune(&mut self) -> Result<()> {
         if !matches!(self.wish.strength, Strength::Fixed(_)) {
-            let strength = self.wish.of((self.residual)(self.inner.solution())?);
+            let image: Vec<f32> = self.inner.device().download(self.inner.solution())?;
+            let strength = self.wish.of((self.residual)(self.inner.solution())?, &image);
             if strength > 0.0 {
                 self.strength.store((strength as f32).to_bits(), Ordering::Relaxed);
             }

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// λ over the formula above; by trial.
-const FACTOR: f64 = 1.0;
+const FACTOR: f64 = 0.75;
 /// Side of a block.
 const SIDE: usize = 8;
 /// The strength follows the noise so long, and then stays.
@@ -144,7 +144,9 @@ fn solver(
     let sum = |of: fn(&Encoded) -> f64| encoded.iter().map(of).sum::<f64>();
     let gain = (sum(|frame| frame.gain.powi(2)) / count as f64).sqrt();
     let usual = FACTOR * 2_f64.sqrt() * gain * (SIDE as f64 + (count as f64).sqrt());
-    let wish = Wish { strength: options.strength, usual, numbers: sum(|frame| frame.numbers), tuned: TUNED };
+    let usual = Box::new(move |deviation: f64, _: &[f32]| usual * deviation);
+    let most = encoded.iter().map(|frame| frame.spectrum.quietest()).fold(f64::INFINITY, f64::min);
+    let wish = Wish { strength: options.strength, usual, numbers: sum(|frame| frame.numbers), most, tuned: TUNED };
     let domain = encoded[0].normal.domain();
     let mut start = device.zeros(&[domain[0] * count, domain[1], domain[2]], Element::F32)?;
     for (frame, one) in encoded.iter().enumerate() {
