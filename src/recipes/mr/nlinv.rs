@@ -2,19 +2,24 @@
 //! Hohage, Block & Frahm 2008). No maps and no calibration region are needed.
 //!
 //! cⱼ = F⁻¹ W ĉⱼ, W = (1 + 220|k|²)^(−16) with k in −½…½, and each step solves (DᴴD + αₙ) dx = Dᴴ(y − F(xₙ)) + αₙ(x₀ − xₙ) for αₙ = 2⁻ⁿ by
-//! conjugate gradients. The image is ρ·√Σ|cⱼ|².
+//! conjugate gradients. What is kept are the cⱼ: of unit root sum of squares, and in the phase that ESPIRiT's maps have, they are the
+//! maps with which the image is made, as [`super::sense`] makes it. ρ itself, pulled towards 1, has neither the data's phase nor, before
+//! noise grows, all of its weak parts.
 
 use std::sync::{Arc, Mutex};
 
-use ndarray::{Array3, Axis};
-use num_complex::Complex32;
+use ndarray::{Array4, Axis};
+use num_complex::{Complex32, Complex64};
 
 use super::{
-    MrOptions, MrRecipe, MrReconstruction, coil_images, encoding,
+    MrOptions, MrRecipe, MrReconstruction, coil_images,
+    encoding::Encoded,
     frames::{assembled, check},
-    prepare::uncalibrated,
+    prepare::{Prepared, uncalibrated},
+    sense,
 };
 use crate::{
+    calibration::covariance::{coil_covariance, eigenvectors},
     device::{Array, Device, Element},
     error::{Error, Result},
     geometry::Mask,
@@ -22,9 +27,9 @@ use crate::{
     operators::{
         Direction, Fourier, LinearOperator, Scalars,
         arithmetic::{add, add_columns, add_lines, fill},
-        coils::{self, planar},
+        coils::{self, interleaved, planar},
     },
-    recipes::Strength,
+    recipes::{Iteration, Strength},
     scan::KSpace,
     solvers::{LinearSystem, Solver},
 };
@@ -36,7 +41,7 @@ const SCALE: f64 = 100.0;
 /// From step to step α is divided by this.
 const REDUCTION: f32 = 2.0;
 /// Gauss–Newton steps where nobody says how many.
-const STEPS: usize = 9;
+const STEPS: usize = 8;
 /// Of the conjugate gradients: the residual's part at which they stop, and how many there are at most. The residual is one number,
 /// read every round: rounds more than are needed would amplify rounding.
 const ENOUGH: f64 = 0.02;
@@ -62,18 +67,54 @@ impl MrRecipe for Nlinv {
         let prepared = uncalibrated(scan, &self.0, monitor)?;
         let mut notes = prepared.notes.clone();
         let steps = self.0.iteration.count.unwrap_or(STEPS);
-        let mut frames = Vec::new();
-        for frame in 0..prepared.scan.frames() {
-            let mask = coil_images::mask(&prepared.scan, frame, "nlinv")?;
-            let model = Arc::new(Model::new(device, &prepared.scan, frame, mask)?);
-            let (image, said) = monitor.step("iterate", steps as u64, || solve(&model, steps, monitor))?;
-            if frame == 0 {
-                notes.push(said);
+        let references = references(&prepared);
+        let mut frames = vec![None; prepared.scan.frames()];
+        for (frames_of_slice, reference) in prepared.frames_by_slice().iter().zip(&references) {
+            for frame in frames_of_slice {
+                let mask = coil_images::mask(&prepared.scan, *frame, "nlinv")?;
+                let model = Arc::new(Model::new(device, &prepared.scan, *frame, mask)?);
+                let (coils, said) = monitor.step("coils and image", steps as u64, || solve(&model, steps, monitor))?;
+                let maps = maps(coils, reference);
+                let encoded = Encoded::with_maps(device, &prepared.scan, *frame, maps.view().insert_axis(Axis(0)))?;
+                let iteration = Iteration { keep: self.0.iteration.keep, ..Iteration::default() };
+                let (image, more) = sense::image(&encoded, Strength::Auto, &iteration, (device, monitor))?;
+                if *frame == 0 {
+                    notes.push(said);
+                    notes.extend(more);
+                }
+                frames[*frame] = Some(image);
             }
-            frames.push(image);
         }
+        let frames: Vec<_> = frames.into_iter().flatten().collect();
         Ok(MrReconstruction { image: assembled("nlinv", &prepared.scan, &frames), notes })
     }
+}
+
+/// The strongest mixture of the coils in all frames of each slice: the reference of phase.
+fn references(prepared: &Prepared) -> Vec<Vec<Complex64>> {
+    let strongest = |frames: &Vec<usize>| {
+        let coils = prepared.scan.coils();
+        let covariance = frames.iter().map(|frame| {
+            let samples = prepared.scan.samples.index_axis(Axis(0), *frame).to_owned();
+            let count = samples.len() / coils;
+            coil_covariance(samples.into_shape_with_order([coils, count]).expect("C order").view())
+        });
+        let sum = covariance.reduce(|sum, one| sum + one).expect("a slice has frames");
+        eigenvectors(&sum).1.column(0).to_vec()
+    };
+    prepared.frames_by_slice().iter().map(strongest).collect()
+}
+
+/// Coils `[coil, z, y, x]` as maps: of unit root sum of squares, in the reference's phase.
+fn maps(mut coils: Array4<Complex32>, reference: &[Complex64]) -> Array4<Complex32> {
+    for mut pixel in coils.lanes_mut(Axis(0)) {
+        let size = pixel.iter().map(Complex32::norm_sqr).sum::<f32>().sqrt();
+        let narrow = |value: &Complex64| Complex32::new(value.re as f32, value.im as f32);
+        let mixed: Complex32 = reference.iter().zip(&pixel).map(|(u, c)| narrow(u).conj() * c).sum();
+        let turn = if mixed.norm() > 0.0 { mixed.conj() / mixed.norm() } else { Complex32::ONE };
+        pixel.mapv_inplace(|value| if size > 0.0 { value * turn / size } else { Complex32::ZERO });
+    }
+    coils
 }
 
 /// What one frame's problem is made of; x is one array `[(1 + coils)·nz·ny, 2, nx]`: ρ, then the ĉⱼ.
@@ -85,9 +126,8 @@ struct Model {
     /// W and P, `[nz·ny, nx]`.
     smooth: Array,
     sampled: Array,
-    /// y, scaled, and by how much.
+    /// y, scaled.
     measured: Array,
-    scale: f64,
 }
 
 /// The model about one point, where it is linear: D.
@@ -131,7 +171,6 @@ impl Model {
             device: device.clone(),
             matrix: mask.shape,
             count,
-            scale,
         })
     }
 
@@ -243,8 +282,8 @@ impl LinearOperator for Joint {
     }
 }
 
-/// Gauss–Newton steps from ρ = 1 and no coils; the image, and what is to be said of it.
-fn solve(model: &Arc<Model>, steps: usize, monitor: &Monitor) -> Result<(Array3<Complex32>, String)> {
+/// Gauss–Newton steps from ρ = 1 and no coils; the coils `[coil, z, y, x]`, and what is to be said of them.
+fn solve(model: &Arc<Model>, steps: usize, monitor: &Monitor) -> Result<(Array4<Complex32>, String)> {
     let (device, [nz, ny, nx]) = (&model.device, model.matrix);
     let (shape, lines) = ([(1 + model.count) * nz * ny, 2, nx], nz * ny);
     let ones = (0..shape.iter().product()).map(|index| f32::from(index < 2 * lines * nx && index / nx % 2 == 0));
@@ -276,26 +315,16 @@ fn solve(model: &Arc<Model>, steps: usize, monitor: &Monitor) -> Result<(Array3<
         damping /= REDUCTION;
         monitor.advance(step as u64 + 1)?;
     }
-    let joint = Joint::at(model, &x)?;
-    let (mut values, coils): (Vec<f32>, Vec<f32>) =
-        (device.download(&joint.image)?, device.download(&joint.sensitivities)?);
-    for (index, line) in values.chunks_exact_mut(2 * nx).enumerate() {
-        for x in 0..nx {
-            let square = |coil: &[f32]| coil[2 * nx * index + x].powi(2) + coil[2 * nx * index + nx + x].powi(2);
-            let root = coils.chunks_exact(2 * lines * nx).map(square).sum::<f32>().sqrt();
-            for at in [x, nx + x] {
-                line[at] = (f64::from(line[at] * root) / model.scale) as f32;
-            }
-        }
-    }
-    if !values.iter().all(|value| value.is_finite()) {
-        return Err(Error::Diverged { iteration: steps, what: "the image has values that are not finite".into() });
+    let coils: Vec<f32> = device.download(&Joint::at(model, &x)?.sensitivities)?;
+    if !coils.iter().all(|value| value.is_finite()) {
+        return Err(Error::Diverged { iteration: steps, what: "the coils have values that are not finite".into() });
     }
     let note = format!(
         "{steps} Gauss–Newton steps with {rounds} conjugate gradients; {:.1} % of the data unexplained before the last",
         100.0 * unexplained
     );
-    Ok((encoding::image(&values, model.matrix), note))
+    let coils = Array4::from_shape_vec([model.count, nz, ny, nx], interleaved(&coils, nx));
+    Ok((coils.expect("as many as there were"), note))
 }
 
 /// As asked for.
