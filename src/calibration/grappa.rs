@@ -14,8 +14,11 @@ use crate::{
     kernels::lanes::{self, Lanes, Loop},
 };
 
-/// Part of the largest eigenvalue of G below which noise is looked for.
+/// Part of the largest eigenvalue of G below which noise is looked for at first; then so many times the mean of what was below, for
+/// as long as that falls: noise's eigenvalues reach up to four times their mean.
 const SIGNAL: f64 = 1e-3;
+const ABOVE_NOISE: f64 = 4.0;
+const ROUNDS: usize = 8;
 
 /// Which points of a patch are sampled: bit i stands for point i in C order.
 pub type Pattern = u128;
@@ -66,9 +69,16 @@ impl Grappa {
             return Err(Error::Scan(format!("the calibration region of {coils} coils holds only zeros")));
         }
         let patches = region.iter().zip(extents).map(|(region, extent)| region - extent + 1).product();
-        let noise = spectrum.filtered(SIGNAL * spectrum.largest).mean_rest(gram.columns, patches);
         // A scan without any noise must not divide by zero.
-        let noise = noise.max(1e-9 * spectrum.largest);
+        let least = 1e-10 * spectrum.largest;
+        let (mut threshold, mut noise) = (SIGNAL * spectrum.largest, f64::INFINITY);
+        for _ in 0..ROUNDS {
+            noise = noise.min(spectrum.filtered(threshold).mean_rest(gram.columns, patches)).max(least);
+            if ABOVE_NOISE * noise > 0.7 * threshold {
+                break;
+            }
+            threshold = ABOVE_NOISE * noise;
+        }
         Ok(Self { extents, coils, gram, noise })
     }
 
