@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use ndarray::{Array4, Axis};
+use ndarray::{Array4, ArrayView4, Axis};
 use num_complex::Complex32;
 use rayon::prelude::*;
 
@@ -29,6 +29,8 @@ use crate::{
 
 /// Each halves what is missing.
 const ITERATIONS: usize = 12;
+/// How much stronger than at N/2 k-space must be elsewhere for the echo to be there.
+const ECHO: f64 = 1.2;
 
 /// The recipe.
 #[derive(Clone, Debug, Default)]
@@ -36,13 +38,16 @@ pub struct PartialFourierRecipe(pub MrOptions);
 
 impl MrRecipe for PartialFourierRecipe {
     fn reconstruct(&self, scan: KSpace, _device: &Device, monitor: &Monitor) -> Result<MrReconstruction> {
-        // Refused before coil maps are made.
+        // Refused before coils are combined.
         for frame in 0..scan.frames() {
-            Asymmetry::of(coil_images::mask(&scan, frame, "partial-fourier")?)?;
+            Asymmetry::of(
+                scan.samples.index_axis(Axis(0), frame),
+                coil_images::mask(&scan, frame, "partial-fourier")?,
+            )?;
         }
         coil_images::each_frame(("partial-fourier", &self.0), scan, monitor, false, |scan, frame| {
             let mask = coil_images::mask(scan, frame, "partial-fourier")?;
-            let asymmetry = Asymmetry::of(mask)?;
+            let asymmetry = Asymmetry::of(scan.samples.index_axis(Axis(0), frame), mask)?;
             let filled = fill(scan.samples.index_axis(Axis(0), frame), mask, &self.0)?;
             let whole =
                 Half { asymmetry, iterations: self.0.iteration.count.unwrap_or(ITERATIONS), matrix: mask.shape };
@@ -71,19 +76,21 @@ struct Asymmetry {
     axis: usize,
     /// Sampled indices.
     sampled: Range<usize>,
-    /// The shorter side: indices N/2 ± this are sampled.
+    /// Where the echo is: the index about which k-space is symmetric.
+    centre: usize,
+    /// The shorter side: indices centre ± this are sampled.
     symmetric: usize,
 }
 
 impl Asymmetry {
     /// The axis that is most asymmetric.
-    fn of(mask: &Mask) -> Result<Self> {
+    fn of(samples: ArrayView4<Complex32>, mask: &Mask) -> Result<Self> {
         let sides = sampled_box(mask);
         let of_axis = |axis: usize| {
-            let (centre, sampled) = (mask.shape[axis] / 2, sides[axis].clone());
+            let (centre, sampled) = (echo(samples, mask, axis), sides[axis].clone());
             let shorter = centre.saturating_sub(sampled.start).min(sampled.end.saturating_sub(centre + 1));
             let longer = centre.abs_diff(sampled.start).max(sampled.end.abs_diff(centre + 1));
-            (longer - shorter, Self { axis, sampled, symmetric: shorter })
+            (longer - shorter, Self { axis, sampled, centre, symmetric: shorter })
         };
         let (difference, found) = (0..3).map(of_axis).max_by_key(|(difference, _)| *difference).expect("three axes");
         // An even matrix has one more index on one side.
@@ -102,11 +109,29 @@ impl Asymmetry {
                 found.sampled.start,
                 found.sampled.end - 1,
                 mask.shape[found.axis],
-                mask.shape[found.axis] / 2
+                found.centre
             )));
         }
         Ok(found)
     }
+}
+
+/// The index along an axis at which k-space is strongest, if that is not merely about N/2: an echo that comes early or late, or an
+/// image whose phase rises evenly, has its symmetry there.
+fn echo(samples: ArrayView4<Complex32>, mask: &Mask, axis: usize) -> usize {
+    let [_, ny, nx] = mask.shape;
+    // Energy and samples by index; some lines may have more samples than others.
+    let mut found = vec![(0.0, 0_usize); mask.shape[axis]];
+    for ((_, z, y, x), value) in samples.indexed_iter().filter(|((_, z, y, x), _)| mask.sampled[(z * ny + y) * nx + x])
+    {
+        let at = &mut found[[z, y, x][axis]];
+        *at = (at.0 + f64::from(value.norm_sqr()), at.1 + 1);
+    }
+    let strength = |index: usize| found[index].0 / found[index].1.max(1) as f64;
+    let middle = mask.shape[axis] / 2;
+    let strongest =
+        (0..found.len()).fold(middle, |best, index| if strength(index) > strength(best) { index } else { best });
+    if strength(strongest) > ECHO * strength(middle) { strongest } else { middle }
 }
 
 /// What both ways know.
@@ -118,13 +143,17 @@ struct Half {
 
 impl Half {
     fn note(&self, how: PartialFourier) -> String {
-        let Asymmetry { axis, sampled, symmetric } = &self.asymmetry;
+        let Asymmetry { axis, sampled, centre, symmetric } = &self.asymmetry;
+        let echo = match *centre == self.matrix[*axis] / 2 {
+            true => String::new(),
+            false => format!(" about the echo at {centre}"),
+        };
         let how = match how {
             PartialFourier::Pocs => format!("POCS, {} iterations", self.iterations),
             PartialFourier::Homodyne => "homodyne".into(),
         };
         format!(
-            "partial Fourier along {}: {} of {} sampled, phase from the central {}; {how}",
+            "partial Fourier along {}: {} of {} sampled, phase from the central {}{echo}; {how}",
             ["z", "y", "x"][*axis],
             sampled.len(),
             self.matrix[*axis],
@@ -132,10 +161,10 @@ impl Half {
         )
     }
 
-    /// One factor an index along the axis.
+    /// One factor an index along the axis, of its distance from the echo.
     fn factors(&self, factor: impl Fn(isize) -> f32) -> Vec<f32> {
         let extent = self.matrix[self.asymmetry.axis] as isize;
-        (0..extent).map(|index| factor(index - extent / 2)).collect()
+        (0..extent).map(|index| factor(index - self.asymmetry.centre as isize)).collect()
     }
 
     /// Multiplies a planar image with factors along the axis.
@@ -167,7 +196,7 @@ impl Half {
         let measured = image.to_vec();
         let phase = self.phase(fourier, image);
         let sampled = |k: isize| {
-            let index = k + (self.matrix[self.asymmetry.axis] / 2) as isize;
+            let index = k + self.asymmetry.centre as isize;
             f32::from(self.asymmetry.sampled.contains(&(index as usize)))
         };
         let missing = self.factors(|k| 1.0 - sampled(k));
@@ -184,9 +213,9 @@ impl Half {
 
     fn homodyne(&self, fourier: &HostFourier, image: &mut [f32]) {
         let phase = self.phase(fourier, image);
-        let Asymmetry { sampled, symmetric, axis } = &self.asymmetry;
+        let Asymmetry { sampled, centre, symmetric, .. } = &self.asymmetry;
         // Towards the longer side.
-        let sign = if self.matrix[*axis] / 2 - sampled.start > *symmetric { -1.0 } else { 1.0 };
+        let sign = if *centre - sampled.start > *symmetric { -1.0 } else { 1.0 };
         let width = *symmetric as f32 + 1.0;
         self.weigh(image, &self.factors(|k| 1.0 + (sign * k as f32 / width).clamp(-1.0, 1.0)));
         fourier.transform(Direction::Adjoint, image, &mut fourier.scratch());
