@@ -1,9 +1,11 @@
-// Takes the real lines out of padded complex ones, scaled by view, with zero cells on each side.
+// Takes the real lines with their tails out of padded complex ones, scaled by view, with zero cells on each side.
 // The names are those of src/kernels/crop_lines.rs.
 
 struct Params {
+    pairs: u32,
     lines: u32,
-    columns: u32,
+    cells: u32,
+    before: u32,
     length: u32,
     guard: u32,
     first: u32,
@@ -22,17 +24,22 @@ const SIZE = 256u;
 @compute @workgroup_size(SIZE)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_index) local: u32) {
-    let index = (group.y * groups.x + group.x) * SIZE + local;
-    let stride = params.columns + 2u * params.guard;
-    let line = index / stride;
-    if line >= params.lines {
+    let thread = (group.y * groups.x + group.x) * SIZE + local;
+    let stride = params.cells + 2u * params.guard;
+    // Cells of a line, lines of a part, parts of a block of pairs.
+    let half = thread / stride;
+    let pair = half / 2u;
+    let part = half % 2u;
+    let line = pair / params.rows * 2u * params.rows + pair % params.rows + part * params.rows;
+    if pair >= params.pairs || line >= params.lines {
         return;
     }
-    let cell = index % stride;
+    let cell = thread % stride;
     var value = 0.0;
-    if cell >= params.guard && cell < params.guard + params.columns {
-        let pair = work[line / 2u * params.length + cell - params.guard];
-        value = select(pair.x, pair.y, line % 2u == 1u) * scales[(params.line + line) / params.rows - params.scales_first];
+    if cell >= params.guard && cell < params.guard + params.cells {
+        let index = (cell - params.guard + params.length - params.before) % params.length;
+        let both = work[pair * params.length + index];
+        value = select(both.x, both.y, part == 1u) * scales[(params.line + line) / params.rows - params.scales_first];
     }
-    filtered[params.first * stride + index] = value;
+    filtered[(params.first + line) * stride + cell] = value;
 }

@@ -6,7 +6,7 @@ use rushlight::{
     device::{Device, Element, HostArray},
     kernels::GUARD,
     monitor::Monitor,
-    operators::{LineFilter, LineFilterPlan},
+    operators::{Beyond, LineFilter, LineFilterPlan},
 };
 
 mod devices;
@@ -32,13 +32,16 @@ fn response(length: usize) -> Vec<f32> {
 }
 
 fn plan(views: usize, rows: usize, columns: usize, extend: usize, weighted_views: usize) -> LineFilterPlan {
-    let length = (2 * (columns + extend)).next_power_of_two();
+    let tails = [2 * extend / 3, extend / 2 + 1];
+    let length = (2 * (columns + extend + tails[0].max(tails[1]))).next_power_of_two();
+    let end = |line: usize| [0.3 + line as f32, 0.1, 0.6, -1.0, 0.02 * (line % 3) as f32, 0.2];
     LineFilterPlan {
         views,
         rows,
         columns,
         length,
-        extend,
+        beyond: Beyond { extend, window: extend as f32 + 1.5, ends: (0..views * rows).map(end).collect() },
+        tails,
         response: response(length),
         weights: HostArray::noise(&[weighted_views, columns], 3).numbers::<f32>().to_vec(),
         scales: HostArray::noise(&[views], 4).numbers::<f32>().to_vec(),
@@ -57,21 +60,26 @@ fn filtered(device: &Device, plan: &LineFilterPlan, projections: &[f32]) -> Vec<
 
 /// The same sum by sum: no transform, no padding.
 fn convolved(plan: &LineFilterPlan, projections: &[f32]) -> Vec<f64> {
-    let (columns, extend) = (plan.columns as isize, plan.extend as isize);
+    let (columns, extend) = (plan.columns as isize, plan.beyond.extend as isize);
+    let [before, after] = plan.tails.map(|cells| cells as isize);
     let mut out = Vec::new();
     for (line, cells) in projections.chunks_exact(plan.columns).enumerate() {
         let view = line / plan.rows;
         let first = if plan.weights.len() > plan.columns { view * plan.columns } else { 0 };
-        let weighted = |cell: isize| cells[cell as usize] as f64 * plan.weights[first + cell as usize] as f64;
-        let tapered = |k: isize| (PI * k as f64 / (2 * (extend + 1)) as f64).cos().powi(2);
+        let weight = |cell: isize| plan.weights[first + cell as usize] as f64;
+        let chord = |side: usize, distance: isize| {
+            let [v, inverse, q] = [0, 1, 2].map(|i| plan.beyond.ends[line][3 * side + i] as f64);
+            let (x, w) = (distance as f64 * inverse, distance as f64 / plan.beyond.window as f64);
+            v * ((1.0 - x) * (1.0 + q * x)).max(0.0).sqrt() * (1.0 - w * w).powi(2)
+        };
         let value = |cell: isize| match cell {
-            _ if cell < 0 => weighted(0) * tapered(-cell),
-            _ if cell >= columns => weighted(columns - 1) * tapered(cell - columns + 1),
-            _ => weighted(cell),
+            _ if cell < 0 => chord(0, -cell) * weight(0),
+            _ if cell >= columns => chord(1, cell - columns + 1) * weight(columns - 1),
+            _ => cells[cell as usize] as f64 * weight(cell),
         };
         let at = |cell: isize| (-extend..columns + extend).map(|other| ramp(cell - other) * value(other)).sum::<f64>();
         out.extend([0.0; GUARD]);
-        out.extend((0..columns).map(|cell| at(cell) * plan.scales[view] as f64));
+        out.extend((-before..columns + after).map(|cell| at(cell) * plan.scales[view] as f64));
         out.extend([0.0; GUARD]);
     }
     out
@@ -90,7 +98,7 @@ fn assert_close(name: &str, found: &[f32], expected: &[f64], tolerance: f64) {
 fn filtering_is_the_direct_convolution() {
     // Views, rows, columns, extension, lines of weights: odd and even numbers of lines, several rows.
     for [views, rows, columns, extend, weighted] in
-        [[5, 1, 40, 0, 1], [5, 3, 41, 12, 5], [4, 2, 33, 30, 4], [1, 1, 1, 3, 1]]
+        [[5, 1, 40, 0, 1], [5, 3, 41, 12, 5], [4, 2, 33, 30, 4], [1, 1, 1, 3, 1], [2, 9, 20, 4, 1]]
     {
         let plan = plan(views, rows, columns, extend, weighted);
         let projections = HostArray::noise(&[views * rows, columns], 6);

@@ -28,7 +28,7 @@ pub use finite_differences::{FiniteDifferences, SymmetrisedDifferences};
 pub use first_channels::{FirstChannels, WithinFirstChannels};
 pub use fourier::{Axis, Direction, Fourier, HostFourier};
 pub use group_filter::{GroupFilter, Levels};
-pub use line_filter::{LineFilter, LineFilterPlan};
+pub use line_filter::{Beyond, LineFilter, LineFilterPlan};
 pub use nufft::{Nufft, Toeplitz};
 pub use scalars::{Factor, Scalars};
 pub use sense::{Sense, SenseNormal};

@@ -17,7 +17,7 @@ use crate::{
     kernels::GUARD,
     monitor::Monitor,
     operators::{
-        FirstChannels, LineFilter, LineFilterPlan, LinearOperator, Weighted, XRay,
+        Beyond, FirstChannels, LineFilter, LineFilterPlan, LinearOperator, Weighted, XRay,
         arithmetic::{add_columns, fill},
     },
     problem::{Fidelity, Metric, Problem, Term},
@@ -266,7 +266,8 @@ fn filter(device: &Device, geometry: &Geometry, response: &[f64]) -> Result<Line
         rows,
         columns,
         length: response.len(),
-        extend: 0,
+        beyond: Beyond::default(),
+        tails: [0; 2],
         response: response.iter().map(|value| *value as f32).collect(),
         weights: vec![1.0; columns],
         scales: vec![1.0; views],

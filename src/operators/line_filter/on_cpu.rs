@@ -1,12 +1,15 @@
 //! The filter on the CPU: one fused pass over pairs of lines, each in cache from first to last.
 
-use std::{ops::Range, sync::Arc};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use rustfft::{Fft, FftPlanner, num_complex::Complex32};
 
-use super::{LineFilter, LineFilterPlan};
-use crate::{device::Slab, kernels::GUARD};
+use super::{LineFilterPlan, Run};
+use crate::{
+    device::Slab,
+    kernels::{GUARD, pad_lines::beyond},
+};
 
 /// Pairs that a thread takes at least, so that its working memory is seldom made anew.
 const PAIRS: usize = 8;
@@ -29,73 +32,92 @@ impl Planned {
     }
 }
 
-impl LineFilter {
-    pub(super) fn filter_on_cpu(
-        &self,
-        (planned, taper): (&Planned, &[f32]),
-        lines: Range<usize>,
-        from: &Slab,
-        into: &mut Slab,
-    ) {
-        let plan = &self.plan;
-        let stride = plan.columns + 2 * GUARD;
-        let within = |slab: &Slab, width: usize| {
-            let first = slab.lines().start;
-            (lines.start - first) * width..(lines.end - first) * width
-        };
-        let (cells, filtered_cells) = (within(from, plan.columns), within(into, stride));
-        let projections = &from.host().numbers::<f32>()[cells];
+/// A pair's first line, and where its one or two filtered lines go.
+type Pair<'a> = (usize, &'a mut [f32], Option<&'a mut [f32]>);
+
+impl LineFilterPlan {
+    pub(super) fn filter_on_cpu(&self, planned: &Planned, run: &Run, from: &Slab, into: &mut Slab) {
+        let (stride, first) = (self.cells() + 2 * GUARD, into.lines().start);
+        let projections = (from.host().numbers::<f32>(), from.lines().start);
         let mut filtered = into.host_mut();
-        let filtered = &mut filtered.numbers::<f32>()[filtered_cells];
-        let pairs = projections.par_chunks(2 * plan.columns).zip(filtered.par_chunks_mut(2 * stride));
-        pairs.with_min_len(PAIRS).enumerate().for_each_init(
-            || (vec![Complex32::ZERO; plan.length], planned.scratch()),
-            |(work, scratch), (pair, (projections, filtered))| {
-                let line = lines.start + 2 * pair;
-                plan.pad(line, projections, work);
-                plan.extend(taper, work);
+        let filtered = &mut filtered.numbers::<f32>()[(run.lines.start - first) * stride..];
+        self.pairs(run, filtered).into_par_iter().with_min_len(PAIRS).for_each_init(
+            || (vec![Complex32::ZERO; self.length], planned.scratch()),
+            |(work, scratch), (line, one, other)| {
+                let partner = other.is_some().then_some(line + self.rows);
+                self.pad([Some(line), partner], projections, work);
                 planned.forward.process_with_scratch(work, scratch);
-                work.iter_mut().zip(&plan.response).for_each(|(number, factor)| *number *= factor);
+                work.iter_mut().zip(&self.response).for_each(|(number, factor)| *number *= factor);
                 planned.inverse.process_with_scratch(work, scratch);
-                plan.crop(line, work, filtered);
+                self.crop(line, work, one, |number| number.re);
+                if let Some(other) = other {
+                    self.crop(line + self.rows, work, other, |number| number.im);
+                }
             },
         );
     }
-}
 
-impl LineFilterPlan {
-    /// One or two weighted lines become the parts of a complex one.
-    fn pad(&self, line: usize, projections: &[f32], work: &mut [Complex32]) {
-        let (re, im) = projections.split_at(self.columns);
-        let (cells, rest) = work.split_at_mut(self.columns);
-        for (cell, (value, weight)) in cells.iter_mut().zip(re.iter().zip(self.weights_of(line))) {
-            *cell = Complex32::new(value * weight, 0.0);
-        }
-        if !im.is_empty() {
-            for (cell, (value, weight)) in cells.iter_mut().zip(im.iter().zip(self.weights_of(line + 1))) {
-                cell.im = value * weight;
-            }
-        }
+    fn pairs<'a>(&self, run: &Run, filtered: &'a mut [f32]) -> Vec<Pair<'a>> {
+        let (stride, rows) = (self.cells() + 2 * GUARD, self.rows);
+        let (filtered, _) = filtered.split_at_mut(run.lines.len() * stride);
+        let blocks = filtered.chunks_mut(2 * rows * stride).zip((run.lines.start..).step_by(2 * rows));
+        let pairs = blocks.flat_map(|(block, line)| {
+            let (one, other) = block.split_at_mut(block.len().min(rows * stride));
+            let others = other.chunks_exact_mut(stride).map(Some).chain(std::iter::repeat_with(|| None));
+            one.chunks_exact_mut(stride).zip(others).zip(line..).map(|((one, other), line)| (line, one, other))
+        });
+        pairs.take(run.pairs).collect()
+    }
+
+    /// One or two weighted lines become the parts of a complex one. `from` holds the projections from a line on.
+    fn pad(&self, lines: [Option<usize>; 2], (from, first): (&[f32], usize), work: &mut [Complex32]) {
+        let cells = |line: usize| &from[(line - first) * self.columns..][..self.columns];
+        let (columns, rest) = work.split_at_mut(self.columns);
         rest.fill(Complex32::ZERO);
-    }
-
-    fn extend(&self, taper: &[f32], work: &mut [Complex32]) {
-        let (left, right) = (work[0], work[self.columns - 1]);
-        for (k, factor) in taper.iter().take(self.extend).enumerate() {
-            work[self.columns + k] = right * factor;
-            work[self.length - 1 - k] = left * factor;
+        match lines.map(|line| line.map(|line| (cells(line), self.weights_of(line)))) {
+            [Some((re, weights)), Some((im, others))] => {
+                let parts = re.iter().zip(weights).zip(im.iter().zip(others));
+                for (cell, ((re, weight), (im, other))) in columns.iter_mut().zip(parts) {
+                    *cell = Complex32::new(re * weight, im * other);
+                }
+            }
+            [one, _] => {
+                let (re, weights) = one.unwrap_or_default();
+                for (cell, (re, weight)) in columns.iter_mut().zip(re.iter().zip(weights)) {
+                    *cell = Complex32::new(re * weight, 0.0);
+                }
+            }
+        }
+        if self.beyond.extend > 0 {
+            lines.into_iter().flatten().enumerate().for_each(|(part, line)| self.extend(line, part, work));
         }
     }
 
-    fn crop(&self, line: usize, work: &[Complex32], filtered: &mut [f32]) {
-        let parts: [fn(&Complex32) -> f32; 2] = [|number| number.re, |number| number.im];
-        for (index, filtered) in filtered.chunks_exact_mut(self.columns + 2 * GUARD).enumerate() {
-            let scale = self.scales[(line + index) / self.rows];
-            filtered[..GUARD].fill(0.0);
-            filtered[GUARD + self.columns..].fill(0.0);
-            for (cell, number) in filtered[GUARD..].iter_mut().zip(&work[..self.columns]) {
-                *cell = parts[index](number) * scale;
+    fn extend(&self, line: usize, part: usize, work: &mut [Complex32]) {
+        let [a, b, c, d, e, f] = self.beyond.ends[line];
+        let weights = self.weights_of(line);
+        let ends = [([a, b, c], weights[0]), ([d, e, f], weights[self.columns - 1])];
+        for (side, (end, weight)) in ends.into_iter().enumerate() {
+            if end[0] == 0.0 || weight == 0.0 {
+                continue;
             }
+            for distance in (1..=self.beyond.extend).take_while(|distance| *distance as f32 * end[1] < 1.0) {
+                let index = if side == 1 { self.columns - 1 + distance } else { self.length - distance };
+                let value = beyond(end, distance as f32, self.beyond.window) * weight;
+                *(if part == 0 { &mut work[index].re } else { &mut work[index].im }) = value;
+            }
+        }
+    }
+
+    fn crop(&self, line: usize, work: &[Complex32], filtered: &mut [f32], part: fn(&Complex32) -> f32) {
+        let scale = self.scales[line / self.rows];
+        let [before, after] = self.tails;
+        let (columns, (left, _)) = (&work[..self.columns + after], filtered.split_at_mut(GUARD));
+        left.fill(0.0);
+        filtered[GUARD + self.cells()..].fill(0.0);
+        let numbers = work[self.length - before..].iter().chain(columns);
+        for (cell, number) in filtered[GUARD..].iter_mut().zip(numbers) {
+            *cell = part(number) * scale;
         }
     }
 

@@ -24,22 +24,69 @@ fn along(grid: &Grid, origin: Planar, form: impl Fn(Planar) -> f64) -> Affine {
     [form(minus(planar(grid.first), origin)), form(planar(x)), form(planar(y))]
 }
 
-/// The kernel to use and one matrix a view. Layout: see [`Beam`].
-pub fn matrices(geometry: &Geometry, circular: &Circular, grid: &Grid) -> (Beam, Vec<[f32; 8]>) {
+/// The kernel to use, one matrix a view (layout: see [`Beam`]), and the columns that pixels see.
+pub struct Map {
+    pub beam: Beam,
+    matrices: Vec<[f64; 8]>,
+}
+
+/// Most cells beyond either edge that pixels may need of a filtered line, in widths of the detector: the flat detector of
+/// a source that runs close to the grid would have no end.
+const WIDEST: usize = 8;
+
+impl Map {
+    /// Cells that pixels of the grid see before the first column and beyond the last.
+    pub fn tails(&self, grid: &Grid, columns: usize) -> [usize; 2] {
+        let [_, y, x] = grid.shape.map(|extent| (extent - 1) as f64);
+        let corners = [[0.0, 0.0], [x, 0.0], [0.0, y], [x, y]];
+        // Along any straight line of pixels the column only rises or only falls.
+        let columns_seen = self.matrices.iter().flat_map(|m| corners.map(|[x, y]| column(self.beam, m, x, y)));
+        let (low, high) = columns_seen.fold((0.0_f64, 0.0_f64), |(low, high), c| (low.min(c), high.max(c)));
+        let most = (WIDEST * columns) as f64;
+        let cells = |beyond: f64| if beyond > 0.0 { beyond.min(most).floor() as usize + 1 } else { 0 };
+        [cells(-low), cells(high - (columns as f64 - 1.0))]
+    }
+
+    /// The matrices for lines that begin `before` cells before the first column.
+    pub fn shifted(&self, before: usize) -> Vec<[f32; 8]> {
+        let before = before as f64;
+        let shifted = |m: &[f64; 8]| {
+            let mut m = *m;
+            match self.beam {
+                Beam::Parallel => m[0] += before,
+                Beam::FanFlat => (0..3).for_each(|i| m[i] += before * m[i + 3]),
+                Beam::FanCurved => m[6] += before,
+            }
+            m.map(|value| value as f32)
+        };
+        self.matrices.iter().map(shifted).collect()
+    }
+}
+
+/// The column that pixel (x, y) sees.
+fn column(beam: Beam, m: &[f64; 8], x: f64, y: f64) -> f64 {
+    let n = m[0] + m[1] * x + m[2] * y;
+    let d = m[3] + m[4] * x + m[5] * y;
+    match beam {
+        Beam::Parallel => n,
+        Beam::FanFlat => n / d,
+        Beam::FanCurved => m[6] + m[7] * (n / d).atan(),
+    }
+}
+
+/// How the pixels of `grid` see the detector.
+pub fn map(geometry: &Geometry, circular: &Circular, grid: &Grid) -> Map {
     let beam = match circular.shape {
         Shape::Parallel => Beam::Parallel,
         Shape::FanFlat => Beam::FanFlat,
         Shape::FanCurved => Beam::FanCurved,
     };
-    let matrices = geometry.views.iter().map(|view| {
-        let matrix = match beam {
-            Beam::Parallel => parallel(view, grid),
-            Beam::FanFlat => fan_flat(view, grid, circular),
-            Beam::FanCurved => fan_curved(view, grid, circular, geometry.columns),
-        };
-        matrix.map(|value| value as f32)
+    let matrices = geometry.views.iter().map(|view| match beam {
+        Beam::Parallel => parallel(view, grid),
+        Beam::FanFlat => fan_flat(view, grid, circular),
+        Beam::FanCurved => fan_curved(view, grid, circular, geometry.columns),
     });
-    (beam, matrices.collect())
+    Map { beam, matrices: matrices.collect() }
 }
 
 fn parallel(view: &View, grid: &Grid) -> [f64; 8] {
@@ -84,8 +131,8 @@ mod tests {
     fn check(geometry: &Geometry) {
         let grid = Grid::centered([1, 40, 50], [1.0, 2.0, 1.5], [3.0, -4.0, 0.0]);
         let circular = Circular::of(geometry).unwrap();
-        let (beam, matrices) = matrices(geometry, &circular, &grid);
-        for (view, m) in geometry.views.iter().zip(&matrices) {
+        let map = map(geometry, &circular, &grid);
+        for (view, m) in geometry.views.iter().zip(map.shifted(7)) {
             let m = m.map(f64::from);
             for column in [0.0, 17.3, 60.0] {
                 let ray = view.ray(0.0, column);
@@ -93,14 +140,8 @@ mod tests {
                 let reach = -(ray.origin[0] * ray.direction[0] + ray.origin[1] * ray.direction[1]) + 11.0;
                 let p = add(ray.origin, reach, ray.direction);
                 let (x, y) = ((p[0] - grid.first[0]) / 1.5, (p[1] - grid.first[1]) / 2.0);
-                let n = m[0] + m[1] * x + m[2] * y;
-                let d = m[3] + m[4] * x + m[5] * y;
-                let found = match beam {
-                    Beam::Parallel => n,
-                    Beam::FanFlat => n / d,
-                    Beam::FanCurved => m[6] + m[7] * (n / d).atan(),
-                };
-                assert!((found - column).abs() < 1e-4, "{beam:?}: {found} for {column}");
+                let found = super::column(map.beam, &m, x, y) - 7.0;
+                assert!((found - column).abs() < 1e-4, "{:?}: {found} for {column}", map.beam);
             }
         }
     }

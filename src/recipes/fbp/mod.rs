@@ -7,21 +7,20 @@
 
 mod matrices;
 mod ramp;
-mod weights;
+mod truncation;
 
 pub use ramp::Filter;
-pub use weights::{Redundancy, angular_gaps};
 
 use super::{Options, Recipe, Reconstruction, volume};
 use crate::{
     device::{Device, Element},
     error::{Error, Result},
-    geometry::{Circular, Geometry, Grid, Shape},
+    geometry::{Circular, Geometry, Grid, Redundancy, Shape, redundancy},
     image::{Image, Quantity},
     monitor::Monitor,
     operators::{
         backprojection::{Backprojection, BackprojectionPlan},
-        line_filter::{LineFilter, LineFilterPlan},
+        line_filter::{Beyond, LineFilter, LineFilterPlan},
     },
     scan::Scan,
 };
@@ -33,7 +32,7 @@ pub struct Fbp {
     pub filter: Filter,
     /// Cut-off as a fraction of the Nyquist frequency.
     pub cutoff: f64,
-    /// Extrapolate projections smoothly beyond the detector, so that a truncated object shows no bright rim.
+    /// Continue projections that end in matter beyond the detector, so that a truncated object shows no bright rim.
     pub extrapolate: bool,
 }
 
@@ -59,10 +58,11 @@ impl Recipe for Fbp {
         }
         let Scan { projections, geometry } = scan;
         let [views, rows, columns] = geometry.shape();
-        let (filter, backprojection, notes) = monitor.step("plan", 1, || self.plan(&geometry, grid, device))?;
+        let projections = projections.into_raw_vec_and_offset().0;
+        let (filter, backprojection, notes) =
+            monitor.step("plan", 1, || self.plan(&projections, &geometry, grid, device))?;
         let lines = views * rows;
-        let projections =
-            monitor.step("upload", 1, || device.upload(&[lines, columns], projections.into_raw_vec_and_offset().0))?;
+        let projections = monitor.step("upload", 1, || device.upload(&[lines, columns], projections))?;
         let filtered = monitor.step("filter", lines as u64, || {
             let mut filtered = device.zeros(&filter.filtered_shape(), Element::F32)?;
             filter.apply(&projections, &mut filtered, monitor)?;
@@ -90,42 +90,59 @@ impl Recipe for Fbp {
 }
 
 impl Fbp {
-    /// Everything that depends on geometry and grid alone, and what was decided.
+    /// Everything that is decided beforehand, in words too: from geometry and grid, and from how the lines end.
     fn plan(
         &self,
+        projections: &[f32],
         geometry: &Geometry,
         grid: &Grid,
         device: &Device,
     ) -> Result<(LineFilter, Backprojection, Vec<String>)> {
         let circular = Circular::of(geometry)?;
         check(geometry, &circular, grid)?;
-        let weights = weights::weights(geometry, &circular);
-        let mut notes = vec![
-            format!("{} filter, cut-off {} of Nyquist", self.filter.name(), self.cutoff),
-            weights.redundancy.describe().to_string(),
-        ];
-        if weights.missing > 0.0 {
-            let degrees = weights.missing.to_degrees();
-            notes.push(format!("{degrees:.1}° of the half turn were not measured: edges along them will be missing"));
-        }
-        let filter = self.line_filter(geometry, &circular, weights, device)?;
+        let redundancy = redundancy(geometry, &circular);
         let [views, rows, columns] = geometry.shape();
-        let (beam, matrices) = matrices::matrices(geometry, &circular, grid);
-        let plan = BackprojectionPlan { views, rows, columns, grid: grid.shape, matrices, beam };
+        let beyond = match self.extrapolate {
+            true => truncation::beyond(projections, columns, circular.center, &redundancy.rays),
+            false => Beyond::default(),
+        };
+        let notes = self.notes(&redundancy, &beyond);
+        let map = matrices::map(geometry, &circular, grid);
+        let tails = map.tails(grid, columns);
+        let matrices = map.shifted(tails[0]);
+        let filter = self.line_filter(geometry, &circular, redundancy, (beyond, tails), device)?;
+        let columns = tails[0] + columns + tails[1];
+        let plan = BackprojectionPlan { views, rows, columns, grid: grid.shape, matrices, beam: map.beam };
         Ok((filter, Backprojection::new(device, plan)?, notes))
+    }
+
+    fn notes(&self, redundancy: &Redundancy, beyond: &Beyond) -> Vec<String> {
+        let mut notes =
+            vec![format!("{} filter, cut-off {} of Nyquist", self.filter.name(), self.cutoff), redundancy.describe()];
+        let degrees = redundancy.missing.to_degrees();
+        if degrees > 0.05 {
+            notes.push(format!(
+                "up to {degrees:.1}° of the half turn were not measured and went to the views beside them: edges along them are missing"
+            ));
+        }
+        let ends = beyond.ends.iter().filter(|[left, _, _, right, ..]| *left != 0.0 || *right != 0.0).count();
+        if beyond.extend > 0 {
+            notes.push(format!("{ends} of {} lines end in matter and were continued beyond the detector", beyond.ends.len()));
+        }
+        notes
     }
 
     fn line_filter(
         &self,
         geometry: &Geometry,
         circular: &Circular,
-        weights: weights::Weights,
+        redundancy: Redundancy,
+        (beyond, tails): (Beyond, [usize; 2]),
         device: &Device,
     ) -> Result<LineFilter> {
         let [views, rows, columns] = geometry.shape();
-        // Room for every lag between a cell and an extrapolated one, so that the circular convolution is a linear one.
-        let length = (2 * (columns + columns / 8)).next_power_of_two();
-        let extend = if self.extrapolate { (length / 2 - columns).min(columns / 2) } else { 0 };
+        // Room for every lag between a cell that is kept and one that is not 0, so that the circular convolution is a linear one.
+        let length = ramp::length(2 * (columns + beyond.extend + tails[0].max(tails[1])));
         // Units of 1/cell become 1/length; the fan's distances are in units of the source–axis distance.
         let (scale, cell_angle) = match circular.shape {
             Shape::Parallel => (1.0 / circular.pitch, None),
@@ -135,18 +152,31 @@ impl Fbp {
                 (1.0 / (angle * circular.source_origin.powi(2)), Some(angle))
             }
         };
+        let jacobians = jacobians(geometry);
+        let weight = |(share, jacobian): (&f64, &f64)| (share * jacobian) as f32;
         let plan = LineFilterPlan {
             views,
             rows,
             columns,
             length,
-            extend,
+            beyond,
+            tails,
             response: ramp::response(length, self.filter, self.cutoff, cell_angle),
-            weights: weights.rays,
-            scales: weights.gaps.iter().map(|gap| (gap * scale) as f32).collect(),
+            weights: redundancy.rays.iter().zip(jacobians.iter().cycle()).map(weight).collect(),
+            scales: redundancy.views.iter().map(|angle| (angle * scale) as f32).collect(),
         };
         LineFilter::new(device, plan)
     }
+}
+
+/// |source · direction| of the columns' rays, the Jacobian from (view, cell) to (angle, distance); 1 for parallel rays.
+fn jacobians(geometry: &Geometry) -> Vec<f64> {
+    let view = &geometry.views[0];
+    let jacobian = |source: [f64; 3], column: usize| {
+        let [dx, dy, _] = view.ray(0.0, column as f64).direction;
+        (source[0] * dx + source[1] * dy).abs()
+    };
+    (0..geometry.columns).map(|column| view.source_position().map_or(1.0, |source| jacobian(source, column))).collect()
 }
 
 /// Refuses scans and grids that FBP in a plane cannot serve.

@@ -54,6 +54,12 @@ impl Filter {
     }
 }
 
+/// A length of a Fourier transform, at least `least`, that is quick: few factors but 2.
+pub fn length(least: usize) -> usize {
+    let quick = |odd: usize| odd << least.div_ceil(odd).next_power_of_two().trailing_zeros().max(1);
+    [1, 3, 5, 9].map(quick).into_iter().min().unwrap_or(least)
+}
+
 /// The windowed ramp in frequency, for a DFT of `length` cells, in units of 1/cell: filtering a line gives
 /// Σ p\[k\] g\[i−k\] with g\[0\] = 1/4, g\[odd n\] = −1/(π² n²), g\[even n\] = 0.
 ///

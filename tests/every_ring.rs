@@ -1,0 +1,282 @@
+//! FBP over the whole picture, rim and air included: detectors to one side, arcs of any length, lines that end in matter.
+//! The truth is discs, whose chords are written here.
+
+use ndarray::Array3;
+use rushlight::{
+    device::{Choice, Device},
+    geometry::{Fan, Geometry, Grid, LengthUnit, Parallel},
+    image::Image,
+    monitor::Monitor,
+    recipes::{Recipe, fbp::Fbp},
+    scan::Scan,
+};
+
+/// Attenuation of the large disc; what 1 % of it is, the tests call 10 HU.
+const WATER: f64 = 0.02;
+
+/// x, y, radius, attenuation; discs add up.
+type Disc = [f64; 4];
+
+/// Chord by chord.
+fn scan(geometry: &Geometry, discs: &[Disc]) -> Scan {
+    let integral = |(view, row, column): (usize, usize, usize)| {
+        let ray = geometry.views[view].ray(row as f64, column as f64);
+        let ([ox, oy, _], [dx, dy, _]) = (ray.origin, ray.direction);
+        let chord = |[x, y, radius, attenuation]: &Disc| {
+            let distance = (ox - x) * dy - (oy - y) * dx;
+            2.0 * attenuation * (radius * radius - distance * distance).max(0.0).sqrt()
+        };
+        discs.iter().map(chord).sum::<f64>() as f32
+    };
+    Scan::new(Array3::from_shape_fn(geometry.shape(), integral), geometry.clone()).unwrap()
+}
+
+fn fbp(scan: Scan, size: usize, pixel: f64, extrapolate: bool) -> Image {
+    let rows = scan.geometry.rows;
+    let grid = Grid::centered([rows, size, size], [pixel; 3], [0.0; 3]);
+    let recipe = Fbp { extrapolate, ..Fbp::default() };
+    recipe.reconstruct(scan, &grid, &Device::cpu(), &Monitor::silent()).unwrap().image
+}
+
+fn made(geometry: &Geometry, discs: &[Disc], size: usize) -> Image {
+    fbp(scan(geometry, discs), size, 1.0, true)
+}
+
+/// Mean error in HU over each ring of `width` about the axis, pixels within 2 of any disc's edge and rings of a few pixels in the
+/// grid's corners left out.
+fn rings(image: &Image, discs: &[Disc], width: f64) -> Vec<f64> {
+    let mut sums: Vec<(f64, f64)> = Vec::new();
+    for ((_, row, column), value) in image.values.indexed_iter() {
+        let [x, y, _] = image.grid.position([0.0, row as f64, column as f64]);
+        let from = |[cx, cy, radius, _]: &Disc| (x - cx).hypot(y - cy) - radius;
+        if discs.iter().any(|disc| from(disc).abs() < 2.0) {
+            continue;
+        }
+        let truth: f64 = discs.iter().filter(|disc| from(disc) < 0.0).map(|disc| disc[3]).sum();
+        let ring = (x.hypot(y) / width) as usize;
+        sums.resize(sums.len().max(ring + 1), (0.0, 0.0));
+        sums[ring] = (sums[ring].0 + f64::from(*value) - truth, sums[ring].1 + 1.0);
+    }
+    sums.into_iter().filter(|(_, count)| *count > 60.0).map(|(sum, count)| 1000.0 * sum / count / WATER).collect()
+}
+
+fn worst(errors: &[f64]) -> f64 {
+    errors.iter().fold(0.0, |worst: f64, error| worst.max(error.abs()))
+}
+
+/// Root mean square error in HU within `radius` of the axis.
+fn rms(image: &Image, discs: &[Disc], radius: f64) -> f64 {
+    let mut sum = (0.0, 0.0);
+    for ((_, row, column), value) in image.values.indexed_iter() {
+        let [x, y, _] = image.grid.position([0.0, row as f64, column as f64]);
+        if x.hypot(y) < radius {
+            let inside = discs.iter().filter(|[cx, cy, r, _]| (x - cx).hypot(y - cy) < *r);
+            let truth: f64 = inside.map(|disc| disc[3]).sum();
+            sum = (sum.0 + (1000.0 * (f64::from(*value) - truth) / WATER).powi(2), sum.1 + 1.0);
+        }
+    }
+    (sum.0 / sum.1 as f64).sqrt()
+}
+
+fn arc(degrees: f64, step: f64) -> Vec<f64> {
+    (0..(degrees / step).round() as usize).map(|view| (20.0 + step * view as f64).to_radians()).collect()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Beam {
+    Parallel,
+    Flat,
+    Curved,
+}
+
+const BEAMS: [Beam; 3] = [Beam::Parallel, Beam::Flat, Beam::Curved];
+
+/// A scan whose detector reaches `long` mm to one side of the axis, as it appears there, and `short` to the other; the fan's
+/// source runs at 300 mm.
+fn geometry(beam: Beam, angles: Vec<f64>, short: f64, long: f64) -> Geometry {
+    let unit = LengthUnit::Millimetre;
+    let edge = |distance: f64| match beam {
+        Beam::Parallel => distance,
+        // Where the tangent to the circle of that radius meets the detector.
+        Beam::Flat => 450.0 * (distance / 300.0_f64).asin().tan() / 1.5,
+        Beam::Curved => 450.0 * (distance / 300.0_f64).asin() / 1.5,
+    };
+    let (before, columns) = (edge(short), (edge(short) + edge(long)).round() as usize);
+    let center = Some(before - 0.5);
+    if beam == Beam::Parallel {
+        return Parallel { angles, columns, rows: 1, cell: 1.0, cell_height: 1.0, center, unit }.geometry();
+    }
+    Fan {
+        angles,
+        columns,
+        rows: 1,
+        cell: 1.5,
+        cell_height: 1.0,
+        source_origin: 300.0,
+        source_detector: 450.0,
+        center,
+        axis_offset: 0.0,
+        curved: beam == Beam::Curved,
+        unit,
+    }
+    .geometry()
+}
+
+#[test]
+fn half_acquisition_is_right_in_every_ring() {
+    let discs = [[0.0, 0.0, 57.0, WATER], [20.0, -12.0, 10.0, 0.01], [-38.0, 20.0, 6.0, -0.01]];
+    for beam in BEAMS {
+        for overlap in [0.05, 0.1, 0.25, 0.5, 0.8, 0.97, 1.0] {
+            let geometry = geometry(beam, arc(360.0, 1.0), 60.0 * overlap, 60.0);
+            let errors = rings(&made(&geometry, &discs, 130), &discs, 4.0);
+            println!("{beam:?}, {overlap}: {errors:.1?}");
+            assert!(
+                errors.len() > 20 && worst(&errors) < 10.0,
+                "{beam:?}, {overlap} of the detector's reach: {errors:.1?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_air_about_an_object_is_air_to_the_corners_of_the_grid() {
+    let discs = [[0.0, 0.0, 45.0, WATER]];
+    for (beam, turn) in [
+        (Beam::Parallel, 180.0),
+        (Beam::Parallel, 360.0),
+        (Beam::Flat, 360.0),
+        (Beam::Flat, 230.0),
+        (Beam::Curved, 230.0),
+    ] {
+        let image = made(&geometry(beam, arc(turn, 1.0), 50.0, 50.0), &discs, 100);
+        let errors = rings(&image, &discs, 3.0);
+        println!("{beam:?}, {turn}°: {errors:.1?}");
+        assert!(worst(&errors) < 6.0, "{beam:?}, {turn}°: {errors:.1?}");
+    }
+}
+
+#[test]
+fn what_fits_the_detector_is_not_extrapolated() {
+    for radius in [40.0, 58.0, 63.3, 63.9] {
+        let discs = [[0.0, 0.0, radius, WATER]];
+        let scan = scan(&geometry(Beam::Parallel, arc(180.0, 1.0), 64.0, 64.0), &discs);
+        let [with, without] =
+            [true, false].map(|extrapolate| rings(&fbp(scan.clone(), 128, 1.0, extrapolate), &discs, 4.0));
+        println!("{radius}: {with:.1?}");
+        assert!(
+            worst(&with) < worst(&without) + 1.0 && worst(&with) < 10.0,
+            "{radius}: {with:.1?}, without {without:.1?}"
+        );
+    }
+}
+
+#[test]
+fn a_truncated_object_is_never_worse_than_without_extrapolation() {
+    let body =
+        vec![[0.0, 0.0, 90.0, WATER], [-48.0, 5.0, 28.0, -0.014], [48.0, 5.0, 28.0, -0.014], [0.0, 60.0, 10.0, 0.02]];
+    let objects = [
+        vec![[0.0, 0.0, 67.0, WATER]],
+        vec![[0.0, 0.0, 96.0, WATER]],
+        vec![[0.0, 0.0, 190.0, WATER]],
+        vec![[25.0, 10.0, 60.0, WATER]],
+        vec![[0.0, 0.0, 45.0, WATER], [64.0, 0.0, 9.0, 0.03]],
+        body,
+    ];
+    for discs in objects {
+        let found = |columns: f64, extrapolate| {
+            let scan = scan(&geometry(Beam::Parallel, arc(180.0, 1.0), columns / 2.0, columns / 2.0), &discs);
+            let image = fbp(scan, columns as usize, 1.0, extrapolate);
+            (rms(&image, &discs, columns / 2.0 - 2.0), rings(&image, &discs, 8.0))
+        };
+        let ((with, _), (without, _)) = (found(120.0, true), found(120.0, false));
+        println!("{discs:?}: {with:.0} with, {without:.0} without");
+        assert!(with < 1.01 * without, "{discs:?}: {with} HU with, {without} without");
+        // The width is no matter of powers of two.
+        let ((_, narrow), (_, wide)) = (found(114.0, true), found(115.0, true));
+        let jump = narrow.iter().zip(&wide).take(6).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(jump < 12.0, "{discs:?}: {narrow:.0?} with 114 columns, {wide:.0?} with 115");
+    }
+}
+
+/// Values keep their scale whatever the arc, and a few degrees more or less change them little.
+#[test]
+fn no_arc_and_no_offset_is_a_cliff() {
+    let discs = [[0.0, 0.0, 50.0, WATER], [15.0, 10.0, 8.0, 0.01]];
+    for beam in BEAMS {
+        for offset in [0.0, 0.15, 0.3, 0.45] {
+            let short = 60.0 * (1.0 - 2.0 * offset);
+            let mut before: Option<Vec<f64>> = None;
+            for degrees in [
+                180.0, 190.0, 200.0, 220.0, 240.0, 270.0, 300.0, 320.0, 340.0, 345.0, 350.0, 355.0, 358.0, 360.0,
+                370.0, 400.0,
+            ] {
+                let image = made(&geometry(beam, arc(degrees, 1.0), short, 60.0), &discs, 110);
+                let errors = rings(&image, &discs, 6.0);
+                println!("{beam:?}, offset {offset}, {degrees}°: {errors:.0?}");
+                let whole = degrees >= 360.0
+                    || (offset == 0.0 && degrees >= if beam == Beam::Parallel { 180.0 } else { 230.0 });
+                let most = if whole { 10.0 } else { 130.0 };
+                assert!(worst(&errors) < most, "{beam:?}, offset {offset}, {degrees}°: {errors:.0?}");
+                if let Some(before) = before.replace(errors.clone()) {
+                    let jump = errors.iter().zip(&before).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+                    assert!(jump < 150.0, "{beam:?}, offset {offset}, up to {degrees}°: a jump of {jump:.0} HU");
+                }
+            }
+        }
+    }
+}
+
+/// The gap of a limited angle goes to the views at its edges.
+#[test]
+fn a_limited_angle_keeps_the_scale() {
+    let discs = [[0.0, 0.0, 42.0, WATER]];
+    let mut before = None;
+    for degrees in (140..=180).rev().step_by(2) {
+        let image = made(&geometry(Beam::Parallel, arc(f64::from(degrees), 1.0), 60.0, 60.0), &discs, 90);
+        let middle = rings(&image, &discs, 30.0)[0];
+        println!("{degrees}°: {middle:+.1} HU");
+        assert!(middle.abs() < 6.0, "{degrees}°: {middle:+.1} HU in the middle");
+        let change = (middle - before.unwrap_or(middle)).abs();
+        assert!(change < 2.0, "{degrees}°: two degrees change the middle by {change:.1} HU");
+        before = Some(middle);
+    }
+}
+
+/// Every slice is its own scan: not a bit of it comes from a slice beside it.
+#[test]
+fn a_slice_beside_one_a_million_times_brighter_is_its_own() {
+    let rows = 3;
+    let discs = [[0.0, 0.0, 40.0, WATER], [10.0, 5.0, 12.0, 0.02]];
+    let angles = arc(180.0, 4.0);
+    let parallel = |rows| Parallel {
+        angles: angles.clone(),
+        columns: 100,
+        rows,
+        cell: 1.0,
+        cell_height: 1.0,
+        center: None,
+        unit: LengthUnit::Millimetre,
+    };
+    let mut stack = scan(&parallel(rows).geometry(), &discs);
+    let alone = scan(&parallel(1).geometry(), &discs);
+    for row in [0, 2] {
+        stack.projections.index_axis_mut(ndarray::Axis(1), row).mapv_inplace(|p| 1e6 * p);
+    }
+    let mut devices = vec![Device::cpu(), Device::cpu().with_binding_limit(1 << 16)];
+    match Choice::Gpu.open() {
+        Ok((gpu, _)) => devices.push(gpu),
+        Err(error) => assert!(std::env::var_os("RUSHLIGHT_REQUIRE_GPU").is_none(), "{error}"),
+    }
+    for (index, device) in devices.iter().enumerate() {
+        let made = |scan: &Scan| {
+            let grid = Grid::centered([scan.geometry.rows, 96, 96], [1.0; 3], [0.0; 3]);
+            Fbp::default().reconstruct(scan.clone(), &grid, device, &Monitor::silent()).unwrap().image.values
+        };
+        let (stack, alone) = (made(&stack), made(&alone));
+        let of_stack = stack.index_axis(ndarray::Axis(0), 1);
+        let apart = of_stack.iter().zip(&alone).map(|(a, b)| f64::from((a - b).abs())).fold(0.0, f64::max);
+        // Slabs may cut between partners, which rounds otherwise.
+        let most = if index == 1 { 1e-6 * WATER } else { 0.0 };
+        assert!(apart <= most, "device {index}: {apart:e}");
+    }
+}
