@@ -256,7 +256,9 @@ impl SelectionFlags {
 fn read(flags: &Flags, monitor: &Monitor, notes: &mut Vec<String>) -> Result<Scan> {
     let mut recording = monitor.step("read", 1, || io::read_recording(&flags.input))?;
     flags.counts.complete(&mut recording)?;
+    let known = recording.geometry.as_ref().map(Circular::of).transpose().ok().flatten();
     let mut geometry = understand(&flags.geometry, &mut recording)?;
+    notes.extend(known.and_then(|known| moved_axis(&known, &geometry, flags.geometry.center)));
     let shape = geometry.shape();
     let selection = flags.selection.selection();
     selection.check(shape)?;
@@ -290,6 +292,21 @@ fn read(flags: &Flags, monitor: &Monitor, notes: &mut Vec<String>) -> Result<Sca
     Ok(scan)
 }
 
+/// A remark that `--center` moves the axis away from where the file has it. A curved detector's central ray goes through the axis,
+/// so that a file made with `--axis-offset` has that offset in its column.
+fn moved_axis(known: &Circular, geometry: &Geometry, center: Option<Center>) -> Option<String> {
+    let Some(Center::Column(_)) = center else { return None };
+    let now = Circular::of(geometry).ok()?.center;
+    let curved = known.shape == Shape::FanCurved;
+    ((now - known.center).abs() > 0.05).then(|| {
+        format!(
+            "--center puts {} at column {now:.2}, the file has it at {:.2}; leave --center out to keep the file's",
+            if curved { "the ray through the axis" } else { "the central ray" },
+            known.center
+        )
+    })
+}
+
 /// The geometry from the flags, over what the file knows.
 pub fn understand(flags: &GeometryFlags, recording: &mut Recording) -> Result<Geometry> {
     let shape = [0, 1, 2].map(|axis| recording.data.shape()[axis]);
@@ -301,17 +318,27 @@ pub fn understand(flags: &GeometryFlags, recording: &mut Recording) -> Result<Ge
     flags.describe(known)?.geometry(shape)
 }
 
+/// Columns beyond which a standard error of the axis is worth a warning.
+const UNSURE: f64 = 0.5;
+
 /// Moves the detector so that the rotation axis falls where the projections say it does.
 fn find_center(scan: &mut Scan, notes: &mut Vec<String>) -> Result<()> {
     let circular = Circular::of(&scan.geometry)?;
     if circular.shape != Shape::Parallel {
         return Err(Error::Option("--center auto searches parallel scans only; give the fan's column".into()));
     }
-    let found = axis::find(scan.projections.view(), &circular.angles, &axis::Search::default())?.column;
+    let axis = axis::find(scan.projections.view(), &circular.angles, &axis::Search::default())?;
+    let (found, uncertainty) = (axis.column, axis.uncertainty);
     for view in &mut scan.geometry.views {
         view.first_cell = add(view.first_cell, circular.center - found, view.column_step);
     }
-    notes.push(format!("rotation axis found at column {found:.2} (Vo 2014)"));
+    notes.push(format!("rotation axis found at column {found:.2} ± {uncertainty:.2} ({})", axis.method));
+    if uncertainty > UNSURE {
+        notes.push(format!(
+            "warning: these data tell the axis no better than to {uncertainty:.1} columns, and half a column shows in the image; \
+             compare some around {found:.1} with --center, or use the axis of a scan with more contrast"
+        ));
+    }
     Ok(())
 }
 

@@ -4,19 +4,26 @@
 //! A half turn, and the same mirrored about the axis, make a full turn. Its 2-D Fourier transform lies in a double wedge,
 //! |k| ≤ 2π·R·u for an object within R columns of the axis (k cycles a turn, u cycles a column); a wrong axis
 //! tears the sinogram where the halves meet and fills the space beside it. The axis is where that space holds least.
+//!
+//! A full turn is compared with itself instead, where its halves are clearly alike: `opposite`. Its axis may lie near an edge of the
+//! detector (half acquisition), and what reaches beyond the detector does not draw it aside.
 
 use std::ops::RangeInclusive;
 
-use ndarray::{Array2, ArrayView2, ArrayView3, Axis as Direction, s};
+use ndarray::{Array2, ArrayView3, Axis as Direction, s};
 use rayon::prelude::*;
 
-use super::double_wedge::Metric;
-use crate::error::{Error, Result, check_finite};
+use super::{
+    double_wedge::Metric,
+    even_views::{Between, even_sinogram, full_turn, half_turn},
+    opposite::Opposite,
+};
+use crate::error::{Error, Result};
 
 /// Where and how finely to search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Search {
-    /// Columns between which the axis lies; by default the middle half of the detector.
+    /// Columns between which the axis lies; by default the middle half of the detector, or all of it for a full turn.
     pub between: Option<(f64, f64)>,
     /// How many detector rows, evenly spread, are asked together.
     pub rows: usize,
@@ -35,6 +42,10 @@ impl Default for Search {
 pub struct Axis {
     /// Column on which the axis falls (0 = centre of the first).
     pub column: f64,
+    /// Standard error of the column, from how far the parts of the measure (frequencies, or views) disagree on it.
+    pub uncertainty: f64,
+    /// How it was found.
+    pub method: &'static str,
     /// The detector rows that were asked.
     pub rows: Vec<usize>,
 }
@@ -42,8 +53,6 @@ pub struct Axis {
 /// Columns and views the coarse search makes do with.
 const COARSE_COLUMNS: usize = 320;
 const COARSE_VIEWS: usize = 256;
-/// The widest gap between views (and at the end of the half turn) that may be bridged, in radians.
-const WIDEST_GAP: f64 = 10.0 * std::f64::consts::PI / 180.0;
 
 /// Finds the axis column of a parallel scan: `projections` `[view, row, column]` (finite line integrals), taken at `angles`
 /// (radians, in any order, a half turn or more).
@@ -68,68 +77,72 @@ pub fn find(projections: ArrayView3<f32>, angles: &[f64], search: &Search) -> Re
             search.step
         )));
     }
-    let half = half_turn(angles)?;
     let asked = search.rows.clamp(1, rows);
     let rows: Vec<usize> = (0..asked).map(|i| (2 * i + 1) * rows / (2 * asked)).collect();
-    let sinograms = rows
-        .iter()
-        .map(|&row| even_sinogram(projections.index_axis(Direction(1), row), &half))
-        .collect::<Result<Vec<_>>>()?;
-    let column = descend(&sinograms, coarse(&sinograms, low..=high)?, search.step);
-    Ok(Axis { column, rows })
-}
-
-/// The sinogram `[view, column]` at the views of an even half turn.
-fn even_sinogram(sinogram: ArrayView2<f32>, half: &[Between]) -> Result<Array2<f64>> {
-    let sinogram = sinogram.as_standard_layout();
-    check_finite("the scan", sinogram.shape(), sinogram.as_slice().unwrap_or_default())?;
-    Ok(Array2::from_shape_fn((half.len(), sinogram.ncols()), |(view, column)| {
-        let Between { before, after, weight } = half[view];
-        let (a, b) = (f64::from(sinogram[[before, column]]), f64::from(sinogram[[after, column]]));
-        a + weight * (b - a)
-    }))
-}
-
-/// A view of the even half turn, between two of the scan's.
-struct Between {
-    before: usize,
-    after: usize,
-    weight: f64,
-}
-
-/// Views evenly spread over a half turn, from those at `angles`.
-fn half_turn(angles: &[f64]) -> Result<Vec<Between>> {
-    use std::f64::consts::{PI, TAU};
-    let mut sorted: Vec<(f64, usize)> = angles.iter().map(|angle| angle.rem_euclid(TAU)).zip(0..).collect();
-    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
-    // The half turn begins after the widest gap.
-    let gap_before = |i: usize| {
-        let before = sorted[(i + sorted.len() - 1) % sorted.len()].0;
-        (sorted[i].0 - before).rem_euclid(TAU)
+    let even = |views: &[Between]| {
+        rows.iter()
+            .map(|&row| even_sinogram(projections.index_axis(Direction(1), row), views))
+            .collect::<Result<Vec<_>>>()
     };
-    // A sum of rounded angles must not choose among equal gaps.
-    let start = (0..sorted.len()).fold(0, |best, i| if gap_before(i) > gap_before(best) + 1e-9 { i } else { best });
-    sorted.rotate_left(start);
-    let first = sorted.first().map_or(0.0, |first| first.0);
-    sorted.iter_mut().for_each(|(angle, _)| *angle = (*angle - first).rem_euclid(TAU));
-    let step = PI / sorted.iter().filter(|(angle, _)| *angle < PI * (1.0 - 1e-9)).count().max(1) as f64;
-    sorted.retain(|(angle, _)| *angle < PI - 0.5 * step);
-    let ends = sorted.iter().map(|(angle, _)| *angle).chain([PI]);
-    let widest = ends.clone().skip(1).zip(ends).map(|(next, angle)| next - angle).fold(0.0, f64::max);
-    if sorted.len() < 8 || widest > WIDEST_GAP.max(2.5 * step) {
-        return Err(Error::Scan(format!(
-            "the axis search needs views all over a half turn; these leave a gap of {:.1}°: give the axis column instead",
-            widest.to_degrees()
-        )));
+    if let Some(turn) = full_turn(angles) {
+        let turns = even(&turn)?;
+        let (low, high) = search.between.unwrap_or((0.0, last));
+        if let Some(column) = facing(&turns, low, high) {
+            let (column, uncertainty) = align(&turns, column);
+            return Ok(Axis { column, uncertainty, method: "views that face each other", rows });
+        }
     }
-    let even = |i: usize| {
-        let angle = i as f64 * PI / sorted.len() as f64;
-        let after = sorted.partition_point(|(other, _)| *other < angle).clamp(1, sorted.len() - 1);
-        let ((low, before), (high, after)) = (sorted[after - 1], sorted[after]);
-        let weight = ((angle - low) / (high - low)).clamp(0.0, 1.0);
-        Between { before, after, weight: if weight.is_nan() { 0.0 } else { weight } }
+    let sinograms = even(&half_turn(angles)?)?;
+    let metrics: Vec<Metric> = sinograms.iter().cloned().map(Metric::new).collect();
+    let column = descend(&metrics, coarse(&sinograms, low..=high)?, columns, search.step);
+    let terms = |column: f64| metrics.iter().flat_map(|metric| metric.terms(column)).collect::<Vec<f64>>();
+    let uncertainty = uncertainty([-2.0, 0.0, 2.0].map(|step| terms(column + step)), 2.0);
+    Ok(Axis { column, uncertainty, method: "Vo 2014", rows })
+}
+
+/// The standard error of a minimum of Σ terms, from the terms a `step` before it, there, and a `step` behind it: their slopes
+/// scatter by chance, and the sum's curvature turns slope into distance (the sandwich of Huber 1967). What the slopes add up to,
+/// 0 at the bottom of a smooth valley, is how far a dent in it has drawn the minimum aside.
+fn uncertainty([before, at, behind]: [Vec<f64>; 3], step: f64) -> f64 {
+    let slopes = before.iter().zip(&behind).map(|(before, behind)| (behind - before) / (2.0 * step));
+    let (total, squares) = slopes.fold((0.0, 0.0), |(total, squares), slope| (total + slope, squares + slope * slope));
+    let sum = |terms: &[f64]| terms.iter().sum::<f64>();
+    let curvature = (sum(&before) - 2.0 * sum(&at) + sum(&behind)) / (step * step);
+    if curvature > 0.0 { total.hypot(squares.sqrt()) / curvature } else { f64::INFINITY }
+}
+
+/// The column about which the views of a full turn face each other, to within a few, from sinograms of fewer views and columns.
+fn facing(turns: &[Array2<f64>], low: f64, high: f64) -> Option<f64> {
+    let (views, columns) = turns[0].dim();
+    let (stride, width) = ((views / 2).div_ceil(COARSE_VIEWS), columns.div_ceil(COARSE_COLUMNS));
+    let pairs = views / 2 / stride;
+    let binned = |turn: &Array2<f64>| {
+        let mean = |(view, column): (usize, usize)| {
+            let view = view / pairs * (views / 2) + view % pairs * stride;
+            turn.slice(s![view, column * width..(column + 1) * width]).sum() / width as f64
+        };
+        Opposite::new(&Array2::from_shape_fn((2 * pairs, columns / width), mean))
     };
-    Ok((0..sorted.len()).map(even).collect())
+    let binned: Vec<Opposite> = turns.iter().map(binned).collect();
+    let (width, offset) = (width as f64, (width as f64 - 1.0) / 2.0);
+    let found = Opposite::search(&binned, ((low - offset) / width).max(0.0), ((high - offset) / width).max(0.0))?;
+    Some(found * width + offset)
+}
+
+/// The axis near `about` and its standard error, from views that face each other.
+fn align(turns: &[Array2<f64>], about: f64) -> (f64, f64) {
+    const STEP: f64 = 0.25;
+    let margin = turns[0].ncols().div_ceil(COARSE_COLUMNS) as f64 + 2.0;
+    let opposite: Vec<Opposite> = turns.iter().map(Opposite::new).collect();
+    let terms = |column: f64| opposite.iter().flat_map(|o| o.terms(column, about, margin)).collect::<Vec<f64>>();
+    let steps = (margin / STEP) as isize;
+    let values: Vec<f64> = (-steps..=steps).map(|i| terms(about + i as f64 * STEP).iter().sum()).collect();
+    let least = (1..values.len() - 1).min_by(|&a, &b| values[a].total_cmp(&values[b])).unwrap_or(1);
+    let (left, right) = (values[least - 1], values[least + 1]);
+    let curvature = left - 2.0 * values[least] + right;
+    let vertex = if curvature > 0.0 { 0.5 * (left - right) / curvature } else { 0.0 };
+    let column = about + (least as f64 - steps as f64 + vertex) * STEP;
+    (column, uncertainty([-1.0, 0.0, 1.0].map(|step| terms(column + step)), 1.0))
 }
 
 /// The best column to within a few, from sinograms of fewer views and wider columns.
@@ -155,7 +168,7 @@ fn coarse(sinograms: &[Array2<f64>], range: RangeInclusive<f64>) -> Result<f64> 
     let best = (0..values.len()).min_by(|&a, &b| values[a].total_cmp(&values[b])).unwrap_or(0);
     if best == 0 || best == steps {
         return Err(Error::Scan(format!(
-            "no rotation axis between columns {} and {}: the best is at the end of that range; give a wider range, or the axis column",
+            "no rotation axis between columns {:.1} and {:.1}: the best is at the end of that range; give the axis column, such as --center 300.5",
             range.start(),
             range.end()
         )));
@@ -164,10 +177,9 @@ fn coarse(sinograms: &[Array2<f64>], range: RangeInclusive<f64>) -> Result<f64> 
 }
 
 /// Halves the step around the best column until it is `step`, then takes the vertex of the parabola through the last three.
-fn descend(sinograms: &[Array2<f64>], start: f64, step: f64) -> f64 {
-    let metrics: Vec<Metric> = sinograms.iter().cloned().map(Metric::new).collect();
+fn descend(metrics: &[Metric], start: f64, columns: usize, step: f64) -> f64 {
     let value = |column: f64| metrics.iter().map(|metric| metric.at(column)).sum::<f64>();
-    let mut width = (sinograms[0].ncols().div_ceil(COARSE_COLUMNS)) as f64;
+    let mut width = columns.div_ceil(COARSE_COLUMNS) as f64;
     let (mut best, mut least) = (start, value(start));
     loop {
         let (mut left, mut right) = (value(best - width), value(best + width));

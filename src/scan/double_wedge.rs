@@ -8,6 +8,8 @@ use ndarray::Array2;
 use rayon::prelude::*;
 use rustfft::{Fft, FftPlannerScalar, num_complex::Complex};
 
+use super::opposite::between;
+
 /// One sinogram over a half turn, ready to be tried.
 pub(super) struct Metric {
     /// `[view, column]`, evenly spread over a half turn.
@@ -43,12 +45,17 @@ impl Metric {
 
     /// Mean energy beside the double wedge, if the axis were at `column`.
     pub(super) fn at(&self, column: f64) -> f64 {
+        self.terms(column).into_iter().sum()
+    }
+
+    /// The same as one term a frequency.
+    pub(super) fn terms(&self, column: f64) -> Vec<f64> {
         let views = self.sinogram.nrows();
         let last = self.sinogram.ncols() as f64 - 1.0;
         let mirrored = self.row_spectra(|view, cell| {
             let opposite = 2.0 * column - cell as f64;
             if (0.0..=last).contains(&opposite) {
-                self.between(view, opposite)
+                between(self.sinogram.row(view), opposite)
             } else {
                 // Where the detector did not reach, the measured half runs backwards: no tear.
                 self.sinogram[[views - 1 - view, cell]]
@@ -67,8 +74,8 @@ impl Metric {
                 (sum, 2 * beside.len())
             })
             .collect();
-        let (sum, count) = sums.iter().fold((0.0, 0), |total, part| (total.0 + part.0, total.1 + part.1));
-        sum / count.max(1) as f64
+        let count = sums.iter().map(|(_, count)| count).sum::<usize>().max(1) as f64;
+        sums.into_iter().map(|(sum, _)| sum / count).collect()
     }
 
     /// Frequencies k > 0, in cycles a turn, that lie beside the wedge of an object as wide as the detector, at
@@ -92,14 +99,5 @@ impl Metric {
             },
         );
         spectra
-    }
-
-    /// The value between the columns, by Keys' cubic convolution (1981, a = −1/2).
-    fn between(&self, view: usize, column: f64) -> f64 {
-        let row = self.sinogram.row(view);
-        let t = column - column.floor();
-        let at = |offset: isize| row[(column as isize + offset).clamp(0, row.len() as isize - 1) as usize];
-        let (a, b, c, d) = (at(-1), at(0), at(1), at(2));
-        b + 0.5 * t * (c - a + t * (2.0 * a - 5.0 * b + 4.0 * c - d + t * (3.0 * (b - c) + d - a)))
     }
 }
