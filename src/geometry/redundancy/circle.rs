@@ -27,11 +27,10 @@ pub(super) fn wrap(mut angle: f64, period: f64) -> f64 {
     angle
 }
 
-/// The angles of the views, sorted on a circle.
+/// The angles of the views on a circle.
 pub(super) struct Circle {
     period: f64,
-    /// Indices of the views by angle, and their angles on the circle.
-    pub(super) order: Vec<usize>,
+    /// The views' angles on the circle, in their own order.
     pub(super) folded: Vec<f64>,
     /// What each view stands for: half the gap to either neighbour, or half a step towards a hole.
     pub(super) cells: Vec<f64>,
@@ -65,7 +64,7 @@ impl Circle {
             let side = |i: usize| if is_hole(i) { step } else { gaps[i] };
             cells[view] = (side((i + count - 1) % count) + side(i)) / 2.0;
         }
-        Self { period, order, folded, cells, holes }
+        Self { period, folded, cells, holes }
     }
 
     /// What each view stands for, the holes among them: the period in all.
