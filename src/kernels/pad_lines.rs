@@ -115,7 +115,8 @@ impl Kernel for PadLines {
         };
         let projections = HostArray::noise(&[10, 50], seed);
         let weights = HostArray::noise(&[5, 50], seed + 1);
-        let ends: Vec<f32> = (0..9).flat_map(|line| [1.0 - line as f32, 0.07, 0.3, 0.5, 0.01 * line as f32, 0.0]).collect();
+        let ends: Vec<f32> =
+            (0..9).flat_map(|line| [1.0 - line as f32, 0.07, 0.3, 0.5, 0.01 * line as f32, 0.0]).collect();
         let work = HostArray::zeros(&[6, 128, 2]);
         Example { kernel, inputs: vec![projections, weights, HostArray::new(&[9, 6], &ends)], outputs: vec![work] }
     }

@@ -127,7 +127,10 @@ impl Fbp {
         }
         let ends = beyond.ends.iter().filter(|[left, _, _, right, ..]| *left != 0.0 || *right != 0.0).count();
         if beyond.extend > 0 {
-            notes.push(format!("{ends} of {} lines end in matter and were continued beyond the detector", beyond.ends.len()));
+            notes.push(format!(
+                "{ends} of {} lines end in matter and were continued beyond the detector",
+                beyond.ends.len()
+            ));
         }
         notes
     }
