@@ -42,6 +42,28 @@ pub fn length(text: &str) -> Result<f64> {
     parse(text, "a length with its unit, such as 0.5mm (nm, um, mm, cm, m)", length_factor)
 }
 
+/// A length above 0, in mm: the size of something.
+pub fn positive_length(text: &str) -> Result<f64> {
+    let expected = "a length above 0 with its unit, such as 0.5mm (nm, um, mm, cm, m)";
+    above(text, expected, parse(text, expected, length_factor)?, |value| value > 0.0)
+}
+
+/// A length of 0 or more, in mm.
+pub fn length_from_0(text: &str) -> Result<f64> {
+    let expected = "a length of 0 or more with its unit, such as 0.5mm (nm, um, mm, cm, m)";
+    above(text, expected, parse(text, expected, length_factor)?, |value| value >= 0.0)
+}
+
+/// An attenuation above 0, in mm⁻¹.
+pub fn positive_attenuation(text: &str) -> Result<f64> {
+    let expected = "an attenuation above 0 with its unit, such as 0.0192/mm or 0.192/cm";
+    above(text, expected, attenuation(text)?, |value| value > 0.0)
+}
+
+fn above(text: &str, expected: &'static str, value: f64, holds: impl Fn(f64) -> bool) -> Result<f64> {
+    if holds(value) { Ok(value) } else { Err(Error::Quantity { text: text.to_string(), expected }) }
+}
+
 /// An angle such as `90deg` or `1.57rad`, in radians.
 pub fn angle(text: &str) -> Result<f64> {
     parse(text, "an angle with its unit, such as 90deg or 1.57rad", angle_factor)
@@ -128,6 +150,17 @@ mod tests {
         for wrong in ["0.5", "mm", "", "1 in", "nanmm", "infmm", "1mmm"] {
             assert!(length(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn sizes_are_above_0() {
+        assert_eq!((positive_length("2cm").unwrap(), length_from_0("0mm").unwrap()), (20.0, 0.0));
+        for wrong in ["0mm", "-1mm", "-0mm", "1e-400mm", "1"] {
+            assert!(positive_length(wrong).is_err(), "{wrong}");
+        }
+        assert!(length_from_0("-1um").is_err());
+        assert!(positive_attenuation("-0.02/mm").is_err() && positive_attenuation("0/mm").is_err());
+        assert_eq!(positive_attenuation("0.2/cm").unwrap(), 0.02);
     }
 
     #[test]

@@ -463,6 +463,39 @@ fn a_tubes_beam_is_scanned_and_its_hardening_corrected() {
 }
 
 #[test]
+fn a_scan_says_what_its_detector_counted() {
+    let folder = with_water();
+    let at = folder.path();
+    let hu = "--filter hann --size 48 --voxel 2mm --mu-water 0.019281/mm --beam-hardening water";
+    for (kind, flags) in [("counting", "--photon-counting --bowtie 60mm"), ("integrating", "")] {
+        let scan = format!("scan disk.npy --unit hu --voxel 2mm {TABLE} --tube 120kV,2.5mmAl {flags} -o {kind}");
+        works(at, &format!("{scan}.h5"));
+        works(at, &format!("{scan}.npy"));
+        // The file says all that the correction needs, a copy of it and a thinner one too.
+        works(at, &format!("convert {kind}.h5 -o copy.h5 --force"));
+        works(at, &format!("scan {kind}.h5 --insert-dose 1 --photons 1e9 -o thin.h5 --force"));
+        for name in [format!("{kind}.h5"), "copy.h5".into(), "thin.h5".into()] {
+            let run = works(at, &format!("recon {name} {hu} -o by-file.nii --force"));
+            assert!(run.err.contains("120 kV, 2.5 mm aluminium, 7° target"), "{}", run.err);
+            let [_, _, mean] = inside_the_water(&folder, "by-file.nii");
+            assert!(mean.abs() < 5.0, "{name}: {mean} HU");
+        }
+        // What says nothing needs flags.
+        let table = "--geometry fan --detector curved --angles 0..360deg --cell 2mm --source-origin 300mm --source-detector 500mm";
+        refused(at, &format!("recon {kind}.npy {table} {hu} -o no.nii"), &["--tube"]);
+        works(at, &format!("recon {kind}.npy {table} {hu} --tube 120kV,2.5mmAl {flags} -o by-flags.nii --force"));
+        let [file, flag] = ["by-file.nii", "by-flags.nii"].map(|name| inside_the_water(&folder, name)[2]);
+        assert!((file - flag).abs() < 0.2, "{kind}: {file} HU, {flag} HU");
+    }
+    // Said otherwise, it is remarked on, and wrong by the difference of the two beams.
+    let run = works(at, &format!("recon integrating.h5 {hu} --photon-counting -o wrong.nii"));
+    assert!(run.err.contains("flags overrule"), "{}", run.err);
+    assert!(inside_the_water(&folder, "wrong.nii")[2].abs() > 10.0);
+    let run = works(at, "recon integrating.h5 --size 48 --voxel 2mm -o raw.nii");
+    assert!(run.err.contains("--beam-hardening"), "{}", run.err);
+}
+
+#[test]
 fn low_dose_is_inserted_into_a_scan() {
     let folder = tempdir().unwrap();
     let at = folder.path();
@@ -492,7 +525,7 @@ fn scans_that_cannot_be_made_say_why() {
         (format!("{hu} {TABLE} --tube 120kV --mas 0"), &["--mas 0"]),
         (format!("{hu} {TABLE} --electronic-noise 3"), &["--photons"]),
         (format!("{hu} {TABLE} --cross-talk 0.4"), &["cross-talk", "0.25"]),
-        (format!("{hu} {TABLE} --bowtie 0mm"), &["bow-tie"]),
+        (format!("{hu} {TABLE} --bowtie 2000mm"), &["bow-tie"]),
         (format!("{hu} {TABLE} --energy 900"), &["900 keV"]),
         (format!("{hu} --views 9 --cells 9 --cell 9mm --focal-spot 1mm"), &["parallel"]),
         (format!("{hu} --preset lodopab"), &["362"]),
@@ -503,6 +536,7 @@ fn scans_that_cannot_be_made_say_why() {
         ("scan made.h5".into(), &["--insert-dose"]),
         ("scan made.h5 --insert-dose 2 --photons 5".into(), &["dose of 2"]),
         ("scan made.h5 --insert-dose 0.5 --photons 5 --bowtie 9mm".into(), &["--bowtie"]),
+        ("recon made.h5 --beam-hardening water".into(), &["--tube"]),
     ] {
         refused(at, &format!("{line} -o scan.h5"), words);
     }
@@ -511,7 +545,6 @@ fn scans_that_cannot_be_made_say_why() {
         ("scan disk.npy --tube 120", "120kV,2.5mmAl"),
         ("scan disk.npy --tube 120kV,2mmXx", "known materials"),
         ("scan disk.npy --mas 3", "--tube"),
-        ("recon made.h5 --beam-hardening water", "--tube"),
     ] {
         let run = run(at, &format!("{line} -o scan.h5"));
         assert!(run.code == Some(2) && run.err.contains(word), "{line}: {}", run.err);
@@ -663,10 +696,78 @@ fn more_or_fewer_angles_than_views() {
 fn a_cell_of_no_width() {
     let folder = with_parallel();
     let line = "recon sino.npy --geometry parallel --angles 0..180deg -o image.npy";
-    for (flag, words) in [("--cell 0mm", "--cell is 0"), ("--cell=-1mm", "--cell is -1")] {
-        refused(folder.path(), &format!("{line} {flag}"), &[words]);
+    // Every length that is the size of something, of every verb.
+    let fan = "scan disk --geometry fan --views 9 --cells 9 --cell 9mm --source-origin 600mm --source-detector 800mm";
+    for length in ["0mm", "-1mm"] {
+        for flag in ["--cell", "--cell-height", "--voxel", "--source-origin", "--source-detector", "--bowtie"] {
+            command::wrong_usage(folder.path(), &format!("{line} {flag}={length}"));
+        }
+        for flag in ["--bowtie", "--cell", "--voxel"] {
+            command::wrong_usage(folder.path(), &format!("{fan} {flag}={length} -o scan.h5"));
+        }
+        command::wrong_usage(folder.path(), &format!("phantom disk --size 16 --voxel={length} -o disk.npy"));
+        command::wrong_usage(folder.path(), &format!("measure nps sino.npy --voxel={length}"));
     }
-    refused(folder.path(), &format!("{line} --cell 4mm --voxel 0mm"), &["voxel"]);
+    command::wrong_usage(folder.path(), &format!("{fan} --focal-spot=-1mm -o scan.h5"));
+    command::wrong_usage(folder.path(), &format!("{line} --mu-water=-0.02/mm"));
+    // A geometry file's words are its own.
+    for (name, words) in [("cell_mm = -1.0", "--cell is -1"), ("cell_mm = 0.0", "--cell is 0")] {
+        fs::write(
+            folder.path().join("bad.toml"),
+            format!("geometry = \"parallel\"\nangles_deg = \"0..180\"\n{name}\n"),
+        )
+        .unwrap();
+        refused(folder.path(), "recon sino.npy --geometry bad.toml -o image.npy", &[words]);
+    }
+}
+
+#[test]
+fn angles_that_fit_another_axis() {
+    let folder = with_parallel();
+    let values: Vec<u8> = (0..48 * 360).flat_map(|_| 0.5_f32.to_le_bytes()).collect();
+    let angles: String = (0..360).map(|view| format!("{}\n", 0.5 * f64::from(view))).collect();
+    fs::write(folder.path().join("angles.txt"), angles).unwrap();
+    let line = "--geometry parallel --angles angles.txt --angle-unit deg --cell 4mm -o image.npy";
+    for (shape, words) in
+        [("48, 360", "[column, view]"), ("3, 360, 16", "[row, view, column]"), ("16, 3, 360", "[column, row, view]")]
+    {
+        npy(folder.path(), "turned.npy", "<f4", false, shape, &values);
+        refused(folder.path(), &format!("recon turned.npy {line}"), &["360 angles", words, "swapaxes"]);
+    }
+}
+
+#[test]
+fn angles_are_read_from_text() {
+    let folder = with_parallel();
+    let at = folder.path();
+    works(at, &format!("recon sino.npy {PARALLEL} -o range.npy"));
+    let degrees = |view: i32| 0.5 * f64::from(view);
+    let column = |end: &str| (0..360).map(|view| format!("{}{end}", degrees(view))).collect::<String>();
+    let spaced: String = (0..360).map(|view| format!("  {:.18e} \n", degrees(view))).collect();
+    for (name, text) in [
+        ("angles.txt", column("\n")),
+        ("windows.csv", format!("\u{feff}{}", column("\r\n"))),
+        ("savetxt.dat", format!("# theta\n{spaced}")),
+        ("row.csv", column(",")),
+    ] {
+        fs::write(at.join(name), text).unwrap();
+        works(
+            at,
+            &format!("recon sino.npy --geometry parallel --angles {name} --angle-unit deg --cell 4mm -o {name}.npy"),
+        );
+        let [range, list] = ["range.npy", &format!("{name}.npy")].map(|file| image(&folder, file).values);
+        assert!(range.iter().zip(&list).all(|(a, b)| (a - b).abs() < 1e-6), "{name}");
+    }
+    for (text, words) in [
+        ("0\n1\n\ntwo\n", "line 4: 'two'"),
+        ("0,5\n1,0\n", "line 1 has 2"),
+        ("# none\n", "without a number"),
+        ("1\nnan\n", "line 2"),
+    ] {
+        fs::write(at.join("bad.txt"), text).unwrap();
+        let line = "recon sino.npy --geometry parallel --angles bad.txt --angle-unit deg --cell 4mm -o image.npy";
+        refused(at, line, &["bad.txt", words]);
+    }
 }
 
 #[test]

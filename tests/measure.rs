@@ -139,6 +139,31 @@ fn ttf_of_a_logistic_edge() {
 }
 
 #[test]
+fn ttf_of_a_disk_of_another_radius_than_was_said() {
+    let folder = tempdir().unwrap();
+    // A disk of 20.4 pixels, each pixel the share of it in 16 × 16 points.
+    let inside = |x: f64, y: f64| f64::from(u8::from((x - 40.2).hypot(y - 38.7) < 20.4));
+    let fine = |i: usize| (i as f64 + 0.5) / 16.0 - 0.5;
+    let share = |(y, x): (usize, usize)| {
+        let points = (0..256).map(|i| inside(x as f64 + fine(i % 16), y as f64 + fine(i / 16)));
+        (100.0 * points.sum::<f64>() / 256.0) as f32
+    };
+    let object = Array2::from_shape_fn((80, 80), share);
+    save(&folder, "disk.nii", noisy(8, 5, &object, 2.0));
+    let f50: Vec<f64> = [18.0, 20.4, 22.5]
+        .into_iter()
+        .map(|given| {
+            let figures = json(&folder, &format!("measure ttf disk.nii --disk 41,38,{given} --margin 12"));
+            let radius = figures["disk"]["radius"].as_f64().unwrap();
+            assert!((radius - 20.4).abs() < 0.03, "{given}: {radius}");
+            number(&figures, "f50")
+        })
+        .collect();
+    assert!(f50.iter().all(|f| (f / f50[1] - 1.0).abs() < 0.01), "{f50:?}");
+    refused(&folder, "measure ttf disk.nii --disk 41,38,11", &["no disk of radius 11"]);
+}
+
+#[test]
 fn cho_of_a_signal_in_white_noise() {
     let folder = tempdir().unwrap();
     save(&folder, "with.npy", noisy(4, 150, &signal(2.0), 6.0));
@@ -190,7 +215,8 @@ fn nps_without_noise_or_place() {
     refused(&folder, "measure nps flat.npy --roi box:0..3,0..9", &["too small"]);
     refused(&folder, "measure nps flat.npy small.npy", &["small.npy", "16 × 16", "32 × 32"]);
     refused(&folder, "measure nps flat.npy -o nps.txt", &["nps.txt", ".csv"]);
-    refused(&folder, "measure nps small.npy --voxel 0mm", &["above 0"]);
+    wrong_usage(&folder, "measure nps small.npy --voxel 0mm");
+    wrong_usage(&folder, "measure nps small.npy --voxel=-1mm");
     refused(&folder, "measure nps missing.npy", &["missing.npy"]);
     works(&folder, "measure nps small.npy -o nps.csv");
     refused(&folder, "measure nps small.npy -o nps.csv", &["nps.csv", "--force"]);

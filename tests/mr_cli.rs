@@ -95,6 +95,25 @@ fn samples_along_a_trajectory_give_the_image() {
         "recon samples.npy --trajectory voxel.npy --trajectory-unit voxel --matrix 48,48 --method tv -o same.npy",
     );
     assert!(nrmse(at, "same.npy", "image.npy") < 1e-3);
+    // In radians per voxel; and what is in another unit than was said is refused, with the one that fits.
+    let points =
+        io::read_array(at.join("traj.npy")).unwrap().mapv(|k| Complex32::from(k / 48.0 * std::f32::consts::TAU));
+    put(at, "radian.npy", points.into_shape_with_order((1, 1, count, 2)).unwrap());
+    let plain = "--matrix 48,48 --method zero-filled";
+    for (trajectory, flag) in
+        [("traj.npy", ""), ("voxel.npy", "--trajectory-unit voxel"), ("radian.npy", "--trajectory-unit radian")]
+    {
+        let line = format!("recon samples.npy --trajectory {trajectory} {plain}");
+        works(at, &format!("{line} {flag} -o {trajectory}-image.npy"));
+        assert!(nrmse(at, &format!("{trajectory}-image.npy"), "traj.npy-image.npy") < 1e-4, "{trajectory}");
+        if trajectory != "traj.npy" {
+            let per = format!("{}s per voxel", trajectory.trim_end_matches(".npy").replace("voxel", "cycle"));
+            refused(at, &format!("{line} -o x.npy"), &[&per, "--trajectory-unit"]);
+        }
+    }
+    // A matrix that is four times too large is remarked on: it may be meant.
+    let run = works(at, "recon samples.npy --trajectory traj.npy --matrix 192,192 --method zero-filled -o large.npy");
+    assert!(run.err.contains("25 % of the matrix's k-space"), "{}", run.err);
     // The whole of it in one file.
     works(at, &format!("{scan} -o all.h5"));
     works(at, "recon all.h5 --method tv -o again.npy");

@@ -109,7 +109,7 @@ struct SubjectFlags {
     #[arg(long, value_name = "UNIT", value_parser = object::unit, requires = "image")]
     unit: Option<object::Unit>,
     /// Width of the image's pixels, where the file does not say, such as 0.8mm
-    #[arg(long, value_name = "LENGTH", value_parser = units::length, requires = "image")]
+    #[arg(long, value_name = "LENGTH", value_parser = units::positive_length, requires = "image")]
     voxel: Option<f64>,
     /// Pixels a side
     #[arg(long, value_name = "N")]

@@ -62,23 +62,24 @@ pub struct GeometryFlags {
     /// Shape of a fan's detector: flat, or curved (a cylinder about the source; --cell is an arc length)
     #[arg(long, value_enum)]
     detector: Option<Detector>,
-    /// Angles of the views: 0..180deg (end left out), 0..=180deg, 360..0deg, or a file of numbers (with --angle-unit)
+    /// Angles of the views: 0..180deg (end left out), 0..=180deg, 360..0deg, or a file of numbers (npy, or text with one
+    /// a line; with --angle-unit)
     #[arg(long, value_name = "RANGE|FILE", allow_hyphen_values = true)]
     angles: Option<String>,
     /// Unit of the numbers in an --angles file: deg or rad
     #[arg(long, value_name = "UNIT", value_parser = units::angle_unit)]
     angle_unit: Option<f64>,
     /// Width of a detector cell, such as 0.5mm
-    #[arg(long, value_name = "LENGTH", value_parser = units::length)]
+    #[arg(long, value_name = "LENGTH", value_parser = units::positive_length)]
     cell: Option<f64>,
     /// Height of a detector cell, if it is not as high as wide
-    #[arg(long, value_name = "LENGTH", value_parser = units::length)]
+    #[arg(long, value_name = "LENGTH", value_parser = units::positive_length)]
     cell_height: Option<f64>,
     /// Distance from the source to the rotation axis
-    #[arg(long, value_name = "LENGTH", value_parser = units::length)]
+    #[arg(long, value_name = "LENGTH", value_parser = units::positive_length)]
     source_origin: Option<f64>,
     /// Distance from the source to the detector
-    #[arg(long, value_name = "LENGTH", value_parser = units::length)]
+    #[arg(long, value_name = "LENGTH", value_parser = units::positive_length)]
     source_detector: Option<f64>,
     /// Column on which the rotation axis falls (a flat fan: the ray perpendicular to the detector), or auto
     #[arg(long, value_name = "COLUMN|auto", allow_hyphen_values = true)]
@@ -337,14 +338,14 @@ impl Description {
 
     /// The geometry of a scan of `shape` `[view, row, column]`.
     pub fn geometry(&self, shape: [usize; 3]) -> Result<Geometry> {
-        let [views, rows, columns] = shape;
+        let [_, rows, columns] = shape;
         for ((stated, found), name) in self.shape.iter().zip(shape).zip(["views", "rows", "columns"]) {
             if let Some(stated) = stated.filter(|stated| *stated != found) {
                 return Err(Error::Scan(format!("the geometry is one of {stated} {name}, the data have {found}")));
             }
         }
         room(shape)?;
-        let angles = self.angle_list(views)?;
+        let angles = self.angle_list(shape)?;
         let unit = self.unit.unwrap_or(LengthUnit::Cell);
         let cell = positive("--cell", self.cell.unwrap_or(1.0))?;
         let cell_height = positive("--cell-height", self.cell_height.unwrap_or(cell))?;
@@ -401,12 +402,14 @@ impl Description {
         Ok((source_origin, source_detector))
     }
 
-    fn angle_list(&self, views: usize) -> Result<Vec<f64>> {
+    fn angle_list(&self, shape: [usize; 3]) -> Result<Vec<f64>> {
+        let views = shape[0];
         match &self.angles {
             Some(AngleList::Range(range)) => Ok(range.angles(views)),
             Some(AngleList::Radians(list)) if list.len() != views => Err(Error::Scan(format!(
-                "{} angles for {views} views; --angles or the file must give as many as there are views",
-                list.len()
+                "{} angles for {views} views; --angles or the file must give as many as there are views{}",
+                list.len(),
+                swapped(list.len(), shape)
             ))),
             Some(AngleList::Radians(list)) => match list.iter().position(|angle| !angle.is_finite()) {
                 Some(index) => Err(Error::Scan(format!("the angle of view {index} is not a finite number"))),
@@ -418,6 +421,20 @@ impl Description {
             )),
         }
     }
+}
+
+/// What to say where the angles fit another axis of the array than the first.
+fn swapped(angles: usize, [_, rows, columns]: [usize; 3]) -> String {
+    let (order, axes) = match (angles == rows, angles == columns) {
+        (true, _) => ("[row, view, column]", "0, 1"),
+        (_, true) if rows == 1 => ("[column, view]", "0, 1"),
+        (_, true) => ("[column, row, view]", "0, 2"),
+        _ => return String::new(),
+    };
+    format!(
+        ". Its {angles} angles fit another axis: is the array {order}? It must be [view, row, column], or [view, column]; \
+         turn it, as by numpy.swapaxes(array, {axes})"
+    )
 }
 
 /// Refuses scans whose numbers, or whose list of views, memory cannot hold.

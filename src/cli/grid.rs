@@ -15,7 +15,7 @@ pub struct GridFlags {
     #[arg(long, value_name = "N|WxH", value_parser = size)]
     pub size: Option<[usize; 2]>,
     /// Width of a pixel, such as 0.5mm
-    #[arg(long, value_name = "LENGTH", value_parser = units::length)]
+    #[arg(long, value_name = "LENGTH", value_parser = units::positive_length)]
     voxel: Option<f64>,
     /// Where the image's middle is, from the rotation axis, such as 10mm,-5mm
     #[arg(long, value_name = "X,Y", value_parser = position, allow_hyphen_values = true)]

@@ -124,10 +124,11 @@ impl IterativeFlags {
         method: &str,
         (grid, unit): (&Grid, LengthUnit),
         mu_water: Option<f64>,
+        notes: &mut Vec<String>,
     ) -> Result<(Options, Trace)> {
         // Methods without a regulariser would not look at it.
         self.strength.check()?;
-        let read = |path: &Option<PathBuf>| path.as_ref().map(|path| image(path, mu_water)).transpose();
+        let mut read = |path: &Option<PathBuf>| path.as_ref().map(|path| image(path, mu_water, notes)).transpose();
         if let Some(photons) = self.photons.filter(|photons| !(*photons > 0.0 && photons.is_finite())) {
             return Err(Error::Option(format!("--photons {photons}: give the count of the open beam, above 0")));
         }
@@ -216,16 +217,27 @@ impl IterativeFlags {
     }
 }
 
-/// An image in mm⁻¹, whatever it is in.
-fn image(path: &PathBuf, mu_water: Option<f64>) -> Result<Array3<f32>> {
+/// An image in mm⁻¹, whatever it is in; where a file does not say, in HU if the attenuation of water was given.
+fn image(path: &PathBuf, mu_water: Option<f64>, notes: &mut Vec<String>) -> Result<Array3<f32>> {
     let image = io::read_image(path)?;
-    match (image.quantity, mu_water) {
-        (Quantity::Hounsfield { .. }, Some(mu)) => {
-            Ok(image.values.mapv(|hu| ((f64::from(hu) / 1000.0 + 1.0) * mu) as f32))
+    let wrong = |what: String| Err(Error::File { path: path.clone(), what });
+    let water = match (image.quantity, mu_water) {
+        (Quantity::Attenuation(_), _) | (Quantity::Unknown, None) => return Ok(image.values),
+        // A file that knows what its CT numbers are relative to is right about them.
+        (Quantity::Hounsfield { mu_water: own }, given) => match own.or(given) {
+            Some(water) => water,
+            None => return wrong("is in HU; give --mu-water to say what water is".into()),
+        },
+        (Quantity::Unknown, Some(water)) => {
+            let range = |(least, most): (f32, f32), value: &f32| (least.min(*value), most.max(*value));
+            let (least, most) = image.values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), range);
+            notes.push(format!(
+                "{}: its values, {least} to {most}, are taken for HU, since --mu-water was given",
+                path.display()
+            ));
+            water
         }
-        (Quantity::Hounsfield { .. }, None) => {
-            Err(Error::File { path: path.clone(), what: "is in HU; give --mu-water to say what water is".into() })
-        }
-        _ => Ok(image.values),
-    }
+        (Quantity::Signal | Quantity::Phase, _) => return wrong("is an MR image, which attenuates nothing".into()),
+    };
+    Ok(image.values.mapv(|hu| ((f64::from(hu) / 1000.0 + 1.0) * water) as f32))
 }

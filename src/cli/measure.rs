@@ -65,7 +65,7 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
 #[derive(Args, Debug)]
 struct Common {
     /// Width of a pixel, such as 0.5mm, where the file does not say (or says it wrongly)
-    #[arg(long, value_name = "LENGTH", value_parser = units::length)]
+    #[arg(long, value_name = "LENGTH", value_parser = units::positive_length)]
     voxel: Option<f64>,
     /// Write the curve, as .csv
     #[arg(long, short, value_name = "FILE")]

@@ -8,10 +8,11 @@ use num_complex::Complex32;
 use rushlight::{
     Error, Result,
     calibration::Espirit,
+    geometry::Trajectory,
     image::Part,
     io::{self, Content, KSpaceLayout, TrajectoryUnit},
     recipes::mr::{self, Combine, MrOptions, PartialFourier},
-    scan::KSpace,
+    scan::{Encoding, KSpace},
 };
 use serde_json::json;
 
@@ -37,7 +38,12 @@ enum UnitFlag {
     FieldOfView,
     /// Cycles per voxel, −½…½
     Voxel,
+    /// Radians per voxel, −π…π
+    Radian,
 }
+
+/// Trajectories that reach less of the matrix's k-space than this are remarked on.
+const SMALL_REACH: f32 = 0.4;
 
 /// How images of single coils become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -137,6 +143,7 @@ impl MrFlags {
                 let unit = match self.trajectory_unit {
                     UnitFlag::FieldOfView => TrajectoryUnit::CyclesPerFieldOfView,
                     UnitFlag::Voxel => TrajectoryUnit::CyclesPerVoxel,
+                    UnitFlag::Radian => TrajectoryUnit::RadiansPerVoxel,
                 };
                 let trajectory = io::read_trajectory(trajectory, matrix, unit)?;
                 io::read_samples(input, trajectory, self.axes.as_ref())
@@ -186,6 +193,16 @@ impl Task<'_> {
         let monitor = global.monitor();
         let mut notes = Vec::new();
         let scan = monitor.step("read", 1, || self.flags.read(self.input))?;
+        if let Encoding::Trajectory(list) = &scan.encoding {
+            let reach = list.iter().map(Trajectory::reach).fold(0.0, f32::max);
+            if reach < SMALL_REACH {
+                notes.push(format!(
+                    "the trajectory reaches {:.0} % of the matrix's k-space: details of that fineness are all there can be, \
+                     unless its numbers are in another unit (--trajectory-unit) or the matrix is too large",
+                    100.0 * reach
+                ));
+            }
+        }
         let (iteration, strength, trace) = self.iterative.for_mr(scan.grid, scan.unit)?;
         let options = MrOptions {
             strength,

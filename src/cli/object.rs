@@ -29,7 +29,7 @@ pub struct ImageFlags {
     #[arg(long, value_name = "UNIT", value_parser = unit)]
     unit: Option<Unit>,
     /// Width of its pixels, where the file does not say or is wrong, such as 0.8mm
-    #[arg(long, value_name = "LENGTH", value_parser = units::length)]
+    #[arg(long, value_name = "LENGTH", value_parser = units::positive_length)]
     voxel: Option<f64>,
     /// Which slice of a stack; 0 is the first
     #[arg(long, value_name = "N")]

@@ -30,7 +30,7 @@ pub struct PhantomFlags {
     #[arg(value_name = "PHANTOM", help = format!("The phantom: {}, or a TOML file of your own", known()))]
     pub name: String,
     /// What a value of 1 means, such as 0.04/mm
-    #[arg(long, value_name = "ATTENUATION", value_parser = units::attenuation)]
+    #[arg(long, value_name = "ATTENUATION", value_parser = units::positive_attenuation)]
     pub scale: Option<f64>,
 }
 

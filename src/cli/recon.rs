@@ -1,6 +1,9 @@
 //! `rushlight recon`: a scan file becomes an image file.
 
-use std::{ops::Range, path::PathBuf};
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, ValueEnum};
 use ndarray::Array3;
@@ -13,7 +16,13 @@ use rushlight::{
         self, Options,
         fbp::{Fbp, Filter},
     },
-    scan::{Counts, Preparation, Scan, axis, selection::Selection, stripes, suspicion::looks_like_counts},
+    scan::{
+        Counts, Preparation, Scan, axis, frames,
+        hardening::BeamRecord,
+        selection::Selection,
+        stripes::{self, Stripes},
+        suspicion::looks_like_counts,
+    },
     units,
 };
 use serde_json::json;
@@ -85,7 +94,7 @@ pub struct Flags {
     #[command(flatten)]
     output: OutputFlags,
     /// Write Hounsfield units, with this attenuation of water, such as 0.0192/mm
-    #[arg(long, value_name = "ATTENUATION", value_parser = units::attenuation, help_heading = "Output")]
+    #[arg(long, value_name = "ATTENUATION", value_parser = units::positive_attenuation, help_heading = "Output")]
     mu_water: Option<f64>,
     /// Print device, seconds by step, shapes and files as one line of JSON
     #[arg(long)]
@@ -129,19 +138,23 @@ struct CountsFlags {
     /// What the numbers of a file that does not say are; line integrals, unless flat fields come with them
     #[arg(long, value_enum)]
     numbers: Option<Numbers>,
-    /// Open-beam frames [frame, row, column], if they are in another file
+    /// Open-beam frames [frame, row, column], or a single one [row, column], if they are in another file
     #[arg(long, value_name = "FILE")]
     flat: Option<PathBuf>,
-    /// Frames without beam [frame, row, column], if they are in another file
+    /// Frames without beam [frame, row, column], or a single one [row, column], if they are in another file
     #[arg(long, value_name = "FILE")]
     dark: Option<PathBuf>,
     /// Counts of the open beam, where there are no flat frames
     #[arg(long, value_name = "COUNTS")]
     open_beam: Option<f64>,
+    /// Counts above the dark field below which a reading is set to them; by default half a photon: half a count, or what
+    /// the noise says
+    #[arg(long, value_name = "COUNTS")]
+    zero_counts: Option<f64>,
     /// Leave dead cells and outliers as they are
     #[arg(long)]
     no_repair: bool,
-    /// Ring suppression: by default sorting for raw counts, off for line integrals
+    /// Ring suppression, where there are stripes: by default sorting for raw counts, off for line integrals
     #[arg(long, value_enum)]
     stripes: Option<StripeMethod>,
 }
@@ -175,13 +188,10 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     if let Some(flag) = flags.mr.given() {
         return Err(Error::Option(format!("{flag} is for MR, and {} holds no complex numbers", flags.input.display())));
     }
-    if let Some(mu) = flags.mu_water.filter(|mu| *mu <= 0.0) {
-        return Err(Error::Option(format!("--mu-water {mu}/mm must be above 0")));
-    }
     let device = global.open()?;
     let monitor = global.monitor();
     let mut notes = Vec::new();
-    let scan = read(&flags, &monitor, &mut notes)?;
+    let (scan, beam) = read(&flags, &monitor, &mut notes)?;
     let grid = flags.grid.for_scan(&scan.geometry)?;
     let unit = scan.geometry.unit;
     if unit == LengthUnit::Cell {
@@ -192,9 +202,9 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     }
     let shape = scan.geometry.shape();
     let method = flags.method.as_deref().unwrap_or("fbp");
-    let (options, trace) = flags.iterative.options(method, (&grid, unit), flags.mu_water)?;
+    let (options, trace) = flags.iterative.options(method, (&grid, unit), flags.mu_water, &mut notes)?;
     let recipe = recipes::named(method, &Options { fbp: flags.fbp.recipe(), ..options })?;
-    let (scan, recipe) = flags.hardening.apply(scan, recipe, &mut notes)?;
+    let (scan, recipe) = flags.hardening.apply(scan, recipe, beam.as_ref(), &mut notes)?;
     let made = recipe.reconstruct(scan, &grid, &device, &monitor)?;
     notes.extend(made.notes);
     let image = match (flags.mu_water, unit) {
@@ -230,6 +240,7 @@ impl Flags {
             ("--flat", self.counts.flat.is_some()),
             ("--dark", self.counts.dark.is_some()),
             ("--open-beam", self.counts.open_beam.is_some()),
+            ("--zero-counts", self.counts.zero_counts.is_some()),
             ("--no-repair", self.counts.no_repair),
             ("--stripes", self.counts.stripes.is_some()),
             ("--beam-hardening", self.hardening.given()),
@@ -252,9 +263,10 @@ impl SelectionFlags {
     }
 }
 
-/// The scan in line integrals: file, geometry, part, counts, centre.
-fn read(flags: &Flags, monitor: &Monitor, notes: &mut Vec<String>) -> Result<Scan> {
+/// The scan in line integrals: file, geometry, part, counts, centre, stripes; and what its file says of the beam.
+fn read(flags: &Flags, monitor: &Monitor, notes: &mut Vec<String>) -> Result<(Scan, Option<BeamRecord>)> {
     let mut recording = monitor.step("read", 1, || io::read_recording(&flags.input))?;
+    notes.append(&mut recording.remarks);
     flags.counts.complete(&mut recording)?;
     let known = recording.geometry.as_ref().map(Circular::of).transpose().ok().flatten();
     let mut geometry = understand(&flags.geometry, &mut recording)?;
@@ -263,7 +275,7 @@ fn read(flags: &Flags, monitor: &Monitor, notes: &mut Vec<String>) -> Result<Sca
     let selection = flags.selection.selection();
     selection.check(shape)?;
     selection.of_geometry(&mut geometry);
-    let Recording { data, flat, dark, reading, .. } = recording;
+    let Recording { data, flat, dark, reading, beam, .. } = recording;
     let projections = selection.of(data, true);
     let name = flags.input.display().to_string();
     rushlight::error::check_finite(&name, projections.shape(), projections.as_slice().unwrap_or_default())?;
@@ -275,7 +287,7 @@ fn read(flags: &Flags, monitor: &Monitor, notes: &mut Vec<String>) -> Result<Sca
         );
     }
     let projections = match reading {
-        Reading::LineIntegrals => flags.counts.suppress(projections, monitor, notes)?,
+        Reading::LineIntegrals => projections,
         Reading::Counts => {
             let [flat, dark] = [flat, dark].map(|frames| frames.map(|frames| selection.of(frames, false)));
             let counts = Counts { data: projections, flat, dark };
@@ -286,10 +298,21 @@ fn read(flags: &Flags, monitor: &Monitor, notes: &mut Vec<String>) -> Result<Sca
         }
     };
     let mut scan = Scan::new(projections, geometry)?;
+    let stripes = flags.counts.stripes.map_or(reading == Reading::Counts, |method| method == StripeMethod::Sorting);
     if flags.geometry.center == Some(Center::Auto) {
-        monitor.step("centre", 1, || find_center(&mut scan, notes))?;
+        // Stripes would draw the search to where their mirror images meet; the axis is not known before it.
+        let mut quiet = stripes.then(|| scan.projections.clone());
+        if let Some(quiet) = &mut quiet {
+            stripes::suppress(quiet, &Stripes::default())?;
+        }
+        monitor.step("centre", 1, || find_center(&mut scan, quiet, notes))?;
     }
-    Ok(scan)
+    if stripes {
+        let options = Stripes { axis: axis_column(&scan.geometry), window: None };
+        let suppressed = monitor.step("stripes", 1, || stripes::suppress(&mut scan.projections, &options))?;
+        notes.push(suppressed.to_string());
+    }
+    Ok((scan, beam))
 }
 
 /// A remark that `--center` moves the axis away from where the file has it. A curved detector's central ray goes through the axis,
@@ -321,13 +344,25 @@ pub fn understand(flags: &GeometryFlags, recording: &mut Recording) -> Result<Ge
 /// Columns beyond which a standard error of the axis is worth a warning.
 const UNSURE: f64 = 0.5;
 
-/// Moves the detector so that the rotation axis falls where the projections say it does.
-fn find_center(scan: &mut Scan, notes: &mut Vec<String>) -> Result<()> {
+/// The column on which the rotation axis falls, in a circular scan.
+fn axis_column(geometry: &Geometry) -> Option<f64> {
+    let circle = Circular::of(geometry).ok()?;
+    let beside = match circle.shape {
+        Shape::FanFlat => circle.axis_offset * circle.source_detector / circle.source_origin / circle.pitch,
+        // Their central ray goes through the axis.
+        Shape::Parallel | Shape::FanCurved => 0.0,
+    };
+    Some(circle.center + beside)
+}
+
+/// Moves the detector so that the rotation axis falls where the projections, or a `quiet` version of them, say it does.
+fn find_center(scan: &mut Scan, quiet: Option<Array3<f32>>, notes: &mut Vec<String>) -> Result<()> {
     let circular = Circular::of(&scan.geometry)?;
     if circular.shape != Shape::Parallel {
         return Err(Error::Option("--center auto searches parallel scans only; give the fan's column".into()));
     }
-    let axis = axis::find(scan.projections.view(), &circular.angles, &axis::Search::default())?;
+    let projections = quiet.as_ref().unwrap_or(&scan.projections);
+    let axis = axis::find(projections.view(), &circular.angles, &axis::Search::default())?;
     let (found, uncertainty) = (axis.column, axis.uncertainty);
     for view in &mut scan.geometry.views {
         view.first_cell = add(view.first_cell, circular.center - found, view.column_step);
@@ -345,21 +380,15 @@ fn find_center(scan: &mut Scan, notes: &mut Vec<String>) -> Result<()> {
 impl CountsFlags {
     /// Adds what the flags give to what the file holds.
     fn complete(&self, recording: &mut Recording) -> Result<()> {
+        let detector = [recording.data.dim().1, recording.data.dim().2];
         if let Some(path) = &self.flat {
-            recording.flat = Some(io::read_recording(path)?.data);
+            recording.flat = Some(read_frames(path, detector, "--flat")?);
         }
         if let Some(path) = &self.dark {
-            recording.dark = Some(io::read_recording(path)?.data);
+            recording.dark = Some(read_frames(path, detector, "--dark")?);
         }
-        for (frames, flag) in [(&recording.flat, "--flat"), (&recording.dark, "--dark")] {
-            let of_a_frame = |array: &Array3<f32>| [array.shape()[1], array.shape()[2]];
-            if let Some(frames) = frames.as_ref().filter(|frames| of_a_frame(frames) != of_a_frame(&recording.data)) {
-                return Err(Error::Scan(format!(
-                    "the {flag} frames have {:?} rows and columns, the scan {:?}: they must be alike",
-                    of_a_frame(frames),
-                    of_a_frame(&recording.data)
-                )));
-            }
+        for (own, name) in [(&mut recording.flat, "flat"), (&mut recording.dark, "dark")] {
+            *own = own.take().map(|array| frames::frames(array.into_dyn(), detector, name)).transpose()?;
         }
         recording.reading = match self.numbers {
             Some(Numbers::Counts) => Reading::Counts,
@@ -370,26 +399,24 @@ impl CountsFlags {
         Ok(())
     }
 
-    /// Ring suppression for line integrals, where it is asked for.
-    fn suppress(
-        &self,
-        mut projections: Array3<f32>,
-        monitor: &Monitor,
-        notes: &mut Vec<String>,
-    ) -> Result<Array3<f32>> {
-        if self.stripes == Some(StripeMethod::Sorting) {
-            let suppressed = monitor.step("correct", 1, || stripes::suppress(&mut projections, &Default::default()))?;
-            notes.push(format!("stripes: {:.2e} (rms of the line integrals) taken out", suppressed.strength));
-        }
-        Ok(projections)
-    }
-
+    /// All but the stripes, which wait for the axis.
     fn preparation(&self) -> Preparation {
-        let usual = Preparation { open_beam: self.open_beam, ..Preparation::default() };
+        let usual = Preparation::default();
         Preparation {
+            open_beam: self.open_beam,
+            zero_counts: self.zero_counts,
             repair: usual.repair.filter(|_| !self.no_repair),
-            stripes: usual.stripes.filter(|_| self.stripes != Some(StripeMethod::Off)),
-            ..usual
+            stripes: None,
         }
     }
+}
+
+/// Frames of a detector of `[rows, columns]` from a file that may hold but one, without an axis for it.
+fn read_frames(path: &Path, detector: [usize; 2], flag: &str) -> Result<Array3<f32>> {
+    let array = match io::read_recording(path) {
+        Ok(recording) => recording.data.into_dyn(),
+        // A recording has two dimensions at least; a frame of one row is one.
+        Err(error) => io::read_array(path).ok().filter(|array| array.ndim() == 1).ok_or(error)?,
+    };
+    frames::frames(array, detector, flag).map_err(|error| Error::file(path, error))
 }

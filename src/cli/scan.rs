@@ -8,10 +8,10 @@ use rushlight::{
     device::Device,
     geometry::Geometry,
     image::Image,
-    io::{self, Content, Reading, WriteOptions},
+    io::{self, Content, Reading, Recording, WriteOptions},
     monitor::Monitor,
     phantom,
-    scan::Scan,
+    scan::{Scan, hardening::BeamRecord},
     scanner::{LowDose, Scanned, lodopab, object},
     units,
 };
@@ -54,7 +54,7 @@ pub struct Flags {
         "What to scan: a phantom ({}), a TOML file of your own, or an image (DICOM, NIfTI, TIFF, npy, npz:/key); or a scan, for --insert-dose", known()))]
     object: String,
     /// What a phantom's value of 1 means, such as 0.04/mm
-    #[arg(long, value_name = "ATTENUATION", value_parser = units::attenuation)]
+    #[arg(long, value_name = "ATTENUATION", value_parser = units::positive_attenuation)]
     scale: Option<f64>,
     /// A published protocol: sets geometry, photons and zero-count rule
     #[arg(long, value_enum)]
@@ -103,6 +103,8 @@ struct Run<'a> {
     monitor: Monitor,
     notes: Vec<String>,
     outputs: Vec<String>,
+    /// The tube's beam, for the file to say.
+    beam: Option<BeamRecord>,
 }
 
 pub fn run(flags: Flags, global: &Global) -> Result<()> {
@@ -115,7 +117,8 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
         io::check_output(truth, flags.output.options().force)?;
     }
     let monitor = global.monitor();
-    let mut run = Run { flags: &flags, global, device: None, monitor, notes: Vec::new(), outputs: Vec::new() };
+    let mut run =
+        Run { flags: &flags, global, device: None, monitor, notes: Vec::new(), outputs: Vec::new(), beam: None };
     if flags.mr.mr {
         return run.mr();
     }
@@ -124,7 +127,7 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     }
     let scan = run.scan()?;
     let shape = scan.geometry.shape();
-    let recording = scan.into();
+    let recording = Recording { beam: run.beam.take(), ..scan.into() };
     let Run { device, monitor, mut notes, mut outputs, .. } = run;
     let written =
         monitor.step("write", 1, || io::write_recording(&flags.output.output, &recording, &flags.output.options()))?;
@@ -239,6 +242,7 @@ impl Run<'_> {
             scanner.energy
         ));
         self.write_truth(&truth)?;
+        self.beam = flags.scanner.record();
         let finer = flags.image.refine.map_or(1, usize::from);
         let fine = object::resampled(&truth, [rows * finer, columns * finer]);
         let device = self.device.insert(self.global.open()?);
@@ -288,6 +292,8 @@ impl Run<'_> {
                 flags.object
             )));
         }
+        self.notes.append(&mut recording.remarks);
+        self.beam = recording.beam.take();
         let geometry = understand(&flags.geometry, &mut recording)?;
         let mut scan = Scan::new(recording.data, geometry)?;
         let low = LowDose {

@@ -5,7 +5,7 @@ use rushlight::{
     Error, Result,
     geometry::{Geometry, View, add, norm},
     physics::{self, Dense, Spectrum, Tube},
-    scan::{Bowtie, noise::FLOOR},
+    scan::{Bowtie, hardening::BeamRecord, noise::FLOOR},
     scanner::{Detector, Scanner},
     units,
 };
@@ -43,10 +43,10 @@ pub struct ScannerFlags {
     #[arg(long, requires = "tube")]
     photon_counting: bool,
     /// A bow-tie filter that evens out a water cylinder of this diameter, such as 200mm
-    #[arg(long, value_name = "DIAMETER", value_parser = units::length)]
+    #[arg(long, value_name = "DIAMETER", value_parser = units::positive_length)]
     bowtie: Option<f64>,
     /// Width of the focal spot, such as 1mm
-    #[arg(long, value_name = "LENGTH", value_parser = units::length, default_value = "0mm")]
+    #[arg(long, value_name = "LENGTH", value_parser = units::length_from_0, default_value = "0mm")]
     focal_spot: f64,
     /// Part of a cell's signal that each of its two neighbours gets
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
@@ -95,11 +95,21 @@ impl ScannerFlags {
             spectrum,
             energy: self.energy,
             dense: if self.dense == DenseMaterial::Bone { Dense::Bone } else { Dense::Iodine },
-            weighting: if self.photon_counting { physics::Detector::Counting } else { physics::Detector::Integrating },
+            weighting: self.weighting(),
             bowtie: self.bowtie.map(|diameter| Bowtie { diameter }),
             focal_spot: self.focal_spot,
             detector,
         })
+    }
+
+    /// What a scan's file is to say of the tube's beam, if there is a tube.
+    pub fn record(&self) -> Option<BeamRecord> {
+        let bowtie = self.bowtie.map(|diameter| Bowtie { diameter });
+        self.tube.clone().map(|tube| BeamRecord { tube, detector: self.weighting(), bowtie })
+    }
+
+    fn weighting(&self) -> physics::Detector {
+        if self.photon_counting { physics::Detector::Counting } else { physics::Detector::Integrating }
     }
 
     /// Whether any flag but the seed was given.

@@ -84,6 +84,7 @@ fn understand(flags: &Flags) -> Result<Lines> {
             io::Reading::LineIntegrals => "line integrals, unless --numbers says otherwise".into(),
         },
     ));
+    lines.extend(recording.remarks.drain(..).map(|remark| ("remark", remark)));
     if recording.geometry.is_none() && recording.angles.is_none() && !flags.geometry.any() {
         lines.push((
             "geometry",

@@ -15,9 +15,17 @@
 //! ```
 //!
 //! Without `quantity`, data with white or dark frames are counts, and so are whole numbers of 16 bits or more without a sign;
-//! others are line integrals. Theta without units is degrees.
+//! others are line integrals. Theta without units is degrees, unless it runs over half a turn or a full one in radians: over
+//! 3 or 6 degrees nobody scans.
+//!
+//! A scan of a tube's beam says so, for the correction of its hardening, with attributes of `data`: `tube`, such as
+//! "120kV,7mmaluminium,12deg", `signal`, what a photon adds to it ("energy" or "one"), and `bowtie`, such as "200mm".
 
-use std::{io, path::Path};
+use std::{
+    f64::consts::{PI, TAU},
+    io,
+    path::Path,
+};
 
 use hdf5_pure::{FileBuilder, FinishedGroup};
 use ndarray::Array3;
@@ -33,7 +41,9 @@ use super::{
 use crate::{
     error::{Error, Result},
     geometry::{Geometry, View},
-    units::angle_unit,
+    physics::{Detector, Tube},
+    scan::{Bowtie, frames::frames, hardening::BeamRecord},
+    units::{angle_unit, positive_length},
 };
 
 pub(super) const DATA: &str = "exchange/data";
@@ -43,12 +53,21 @@ const THETA: &str = "exchange/theta";
 const GEOMETRY: &str = "rushlight/geometry";
 const LINE_INTEGRALS: &str = "line integrals";
 const COUNTS: &str = "counts";
+const ENERGY: &str = "energy";
+const ONE: &str = "one";
 
 /// Reads everything that the layout holds.
 pub(super) fn read(place: &Place, store: &Store) -> Result<Recording> {
     let data = three_dimensional(place, store.values(DATA)?, 1)?;
+    let detector = [data.dim().1, data.dim().2];
     let frames = |path: &str| -> Result<Option<Array3<f32>>> {
-        store.holds(path).then(|| three_dimensional(place, store.values(path)?, 0)).transpose()
+        let read = || {
+            let values = store.values(path)?;
+            let array = values.clone().into_f32(place)?;
+            // What does not fit the data is refused where it is needed.
+            frames(array, detector, path).or_else(|_| three_dimensional(place, values, 0))
+        };
+        store.holds(path).then(read).transpose()
     };
     let (flat, dark) = (frames(WHITE)?, frames(DARK)?);
     let reading = match store.text_attribute(DATA, "quantity").as_deref() {
@@ -57,24 +76,61 @@ pub(super) fn read(place: &Place, store: &Store) -> Result<Recording> {
         _ if flat.is_some() || dark.is_some() || store.counted(DATA) => Reading::Counts,
         _ => Reading::LineIntegrals,
     };
-    let angles = read_theta(place, store)?;
+    let mut remarks = Vec::new();
+    let angles = read_theta(place, store, &mut remarks)?;
     let geometry = read_geometry(place, store, data.dim())?;
-    Ok(Recording { data, flat, dark, angles, geometry, reading })
+    let beam = read_beam(place, store)?;
+    Ok(Recording { data, flat, dark, angles, geometry, reading, beam, remarks })
 }
 
-fn read_theta(place: &Place, store: &Store) -> Result<Option<Vec<f64>>> {
+fn read_theta(place: &Place, store: &Store, remarks: &mut Vec<String>) -> Result<Option<Vec<f64>>> {
     if !store.holds(THETA) {
         return Ok(None);
     }
     let unit = store.text_attribute(THETA, "units").unwrap_or_default();
+    let mut angles = store.values(THETA)?.into_f64_list(place)?;
     let radians = match unit.trim().to_lowercase().as_str() {
+        "" if looks_like_radians(&angles) => {
+            remarks.push(format!(
+                "/{THETA} says no unit; it runs from {:.4} to {:.4} and is taken for radians (--angles says otherwise)",
+                angles[0],
+                angles[angles.len() - 1]
+            ));
+            1.0
+        }
         "" | "deg" | "degs" | "degree" | "degrees" | "°" => angle_unit("deg")?,
         "rad" | "rads" | "radian" | "radians" => 1.0,
         other => return Err(place.error(format!("/{THETA} is in '{other}'; degrees or radians are known"))),
     };
-    let mut angles = store.values(THETA)?.into_f64_list(place)?;
     angles.iter_mut().for_each(|angle| *angle *= radians);
     Ok(Some(angles))
+}
+
+/// Whether angles run over half a turn or a full one, with the last view or up to it, if they are radians.
+fn looks_like_radians(angles: &[f64]) -> bool {
+    let (least, most) = angles.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(*v), b.max(*v)));
+    let (range, step) = (most - least, (most - least) / (angles.len().max(2) - 1) as f64);
+    let near = |turn: f64| range > 0.95 * turn - step && range < 1.05 * turn;
+    angles.len() > 2 && least.abs().max(most.abs()) < 1.05 * TAU && (near(PI) || near(TAU))
+}
+
+fn read_beam(place: &Place, store: &Store) -> Result<Option<BeamRecord>> {
+    let Some(tube) = store.text_attribute(DATA, "tube") else { return Ok(None) };
+    let wrong = |error| place.error(format!("/{DATA}, what it says of the beam: {error}"));
+    let tube = tube.parse().map_err(wrong)?;
+    let detector = match store.text_attribute(DATA, "signal").as_deref() {
+        Some(ONE) => Detector::Counting,
+        Some(ENERGY) => Detector::Integrating,
+        other => return Err(place.error(format!("/{DATA}: a signal of {other:?}; '{ENERGY}' and '{ONE}' are known"))),
+    };
+    let bowtie = store.text_attribute(DATA, "bowtie").map(|text| positive_length(&text)).transpose().map_err(wrong)?;
+    Ok(Some(BeamRecord { tube, detector, bowtie: bowtie.map(|diameter| Bowtie { diameter }) }))
+}
+
+/// A tube as its flag has it.
+fn tube_text(tube: &Tube) -> String {
+    let filters = tube.filters.iter().map(|filter| format!("{}mm{},", filter.thickness, filter.material.name));
+    format!("{}kV,{}{}deg", tube.kilovolts, filters.collect::<String>(), tube.angle.to_degrees())
 }
 
 fn read_geometry(
@@ -127,6 +183,13 @@ pub(super) fn write(path: &Path, recording: &Recording, staging: &mut Staging) -
     put(data, &recording.data.view().into_dyn());
     data.set_attr("axes", text("theta:y:x"));
     data.set_attr("quantity", text(if recording.reading == Reading::Counts { COUNTS } else { LINE_INTEGRALS }));
+    if let Some(beam) = &recording.beam {
+        data.set_attr("tube", text(&tube_text(&beam.tube)));
+        data.set_attr("signal", text(if beam.detector == Detector::Counting { ONE } else { ENERGY }));
+        if let Some(bowtie) = beam.bowtie {
+            data.set_attr("bowtie", text(&format!("{}mm", bowtie.diameter)));
+        }
+    }
     for (name, frames) in [("data_white", &recording.flat), ("data_dark", &recording.dark)] {
         if let Some(frames) = frames {
             put(exchange.create_dataset(name), &frames.view().into_dyn());

@@ -66,6 +66,10 @@ pub(super) fn along_trajectory(
             point.iter_mut().zip(scale).for_each(|(k, extent)| *k *= extent);
         }
     }
+    if let Some(furthest) = trajectories.iter().max_by(|a, b| a.reach().total_cmp(&b.reach())) {
+        let other = |error| place.error(format!("{error}; ISMRMRD has cycles per voxel, ±½, or per field of view"));
+        furthest.check_unit().map_err(other)?;
+    }
     if trajectories.iter().all(|path| *path == trajectories[0]) {
         trajectories.truncate(1);
     }

@@ -31,6 +31,7 @@ mod mr;
 mod numbers;
 mod output;
 mod place;
+mod text;
 mod tiff_imagej;
 mod tiff_photometric;
 
@@ -42,7 +43,7 @@ use crate::{
     error::{Error, Result},
     geometry::{Circular, Geometry, Grid, LengthUnit},
     image::{Image, Quantity},
-    scan::Scan,
+    scan::{Scan, hardening::BeamRecord},
 };
 use mr::Mr;
 use numbers::Values;
@@ -170,6 +171,10 @@ pub struct Recording {
     pub geometry: Option<Geometry>,
     /// What `data` is.
     pub reading: Reading,
+    /// The tube's beam, if the file says what it was.
+    pub beam: Option<BeamRecord>,
+    /// What was concluded from the file without its saying so: to be shown.
+    pub remarks: Vec<String>,
 }
 
 impl From<Scan> for Recording {
@@ -183,6 +188,8 @@ impl From<Scan> for Recording {
             angles,
             geometry: Some(scan.geometry),
             reading: Reading::LineIntegrals,
+            beam: None,
+            remarks: vec![],
         }
     }
 }
@@ -213,9 +220,12 @@ pub fn read_array(spec: impl AsRef<Path>) -> Result<ArrayD<f32>> {
     (place.format()?.read)(&place)?.into_f32(&place)
 }
 
-/// Reads a list of angles as it stands, in `f64`; an array of any shape is taken in C order.
+/// Reads a list of angles as it stands, in `f64`: an array with one axis longer than 1, or text with a number a line.
 pub fn read_angles(spec: impl AsRef<Path>) -> Result<Vec<f64>> {
     let place = Place::parse(spec.as_ref())?;
+    if let Some(angles) = text::numbers(&place)? {
+        return Ok(angles);
+    }
     let values = (place.format()?.read)(&place)?;
     let long = values.shape().iter().filter(|extent| **extent > 1).count();
     if long > 1 {
@@ -335,6 +345,8 @@ fn bare_recording(place: &Place, values: Values) -> Result<Recording> {
         angles: None,
         geometry: None,
         reading: Reading::LineIntegrals,
+        beam: None,
+        remarks: vec![],
     })
 }
 

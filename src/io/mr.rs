@@ -190,6 +190,8 @@ pub enum TrajectoryUnit {
     CyclesPerFieldOfView,
     /// Cycles per voxel, −½…½.
     CyclesPerVoxel,
+    /// Radians per voxel, −π…π.
+    RadiansPerVoxel,
 }
 
 /// Reads a trajectory for an image of `matrix` (z, y, x): `[…, 2 or 3]` in the order x, y, z, or complex numbers
@@ -212,12 +214,21 @@ pub fn read_trajectory(spec: impl AsRef<Path>, matrix: [usize; 3], unit: Traject
             );
         }
     };
-    if unit == TrajectoryUnit::CyclesPerVoxel {
-        let [nz, ny, nx] = matrix.map(|extent| extent as f32);
+    let voxels = match unit {
+        TrajectoryUnit::CyclesPerFieldOfView => None,
+        TrajectoryUnit::CyclesPerVoxel => Some(1.0),
+        TrajectoryUnit::RadiansPerVoxel => Some(std::f32::consts::TAU.recip()),
+    };
+    if let Some(cycles) = voxels {
+        let [nz, ny, nx] = matrix.map(|extent| cycles * extent as f32);
         points.iter_mut().for_each(|[x, y, z]| (*x, *y, *z) = (*x * nx, *y * ny, *z * nz));
     }
     let trajectory = Trajectory { matrix, points };
     trajectory.check().map_err(|error| place.error(error))?;
+    if unit == TrajectoryUnit::CyclesPerFieldOfView {
+        let other = |error| place.error(format!("{error}; say so, with --trajectory-unit voxel or radian"));
+        trajectory.check_unit().map_err(other)?;
+    }
     Ok(trajectory)
 }
 

@@ -9,6 +9,10 @@ use ndarray::{Array2, Array3, ArrayView3, Axis, Zip};
 
 use super::{
     defects::{self, Repair, Repaired},
+    frames,
+    median::median,
+    noise::FLOOR,
+    photon,
     stripes::{self, Stripes, Suppressed},
 };
 use crate::error::{Error, Result, check_finite};
@@ -29,8 +33,10 @@ pub struct Counts {
 pub struct Preparation {
     /// Counts of the open beam, the same for every cell, if there are no flat frames.
     pub open_beam: Option<f64>,
-    /// Transmissions below this are set to it, 0 and negative ones too. The default, 10⁻⁵, lies below one count of 16 bits.
-    pub floor: f32,
+    /// The zero-count rule: readings of fewer counts above the dark field, 0 and negative ones too, are set to so many,
+    /// for 0 has no logarithm. By default half a photon: half a count, or what the noise says that a photon makes; where
+    /// neither tells, 10⁻⁶ of the open beam.
+    pub zero_counts: Option<f64>,
     /// Repair of dead cells and zingers; `None` leaves it out.
     pub repair: Option<Repair>,
     /// Suppression of stripes; `None` leaves it out.
@@ -39,18 +45,25 @@ pub struct Preparation {
 
 impl Default for Preparation {
     fn default() -> Self {
-        Self { open_beam: None, floor: 1e-5, repair: Some(Repair::default()), stripes: Some(Stripes::default()) }
+        Self { open_beam: None, zero_counts: None, repair: Some(Repair::default()), stripes: Some(Stripes::default()) }
     }
 }
 
 /// Transmissions above this are remarked upon. Photon noise, drift and the bright side of refraction's fringes lie below.
 pub const BRIGHTER: f32 = 1.2;
 
+/// The part of the open beam that readings of 0 are taken for, where numbers that are not whole tell of no photons.
+const LEAST: f64 = 1e-6;
+
 /// What was done to the counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
 pub struct Prepared {
-    /// Readings whose transmission was below the floor and was set to it.
+    /// The least number of counts above the dark field that a reading was taken for.
+    pub least: f64,
+    /// Readings below it that were set to it.
     pub floored: usize,
+    /// Open-beam frames that were left out because they saw far less of the beam, or more, than most do.
+    pub unlit: usize,
     /// Readings more than [`BRIGHTER`] times the flat field, which no absorber explains; they are left as they are.
     pub brighter: usize,
     /// What was repaired, if that was asked for.
@@ -62,15 +75,20 @@ pub struct Prepared {
 /// One line a step, for a terminal.
 impl fmt::Display for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "line integrals: {} readings below the least transmission", self.floored)?;
+        if self.unlit > 0 {
+            writeln!(f, "flat field: {} frames of another brightness than most left out", self.unlit)?;
+        }
+        let least = if self.least < 0.01 { format!("{:.2e}", self.least) } else { format!("{:.3}", self.least) };
+        write!(f, "line integrals: {} readings of less than {least} counts set to it", self.floored)?;
         if self.brighter > 0 {
             write!(f, ", {} brighter than {BRIGHTER} times the flat field", self.brighter)?;
         }
-        if let Some(Repaired { dead_cells, missing, zingers }) = self.repaired {
-            write!(f, "\nrepair: {dead_cells} dead cells, {missing} missing readings, {zingers} zingers")?;
+        if let Some(Repaired { dead_cells, missing, empty, zingers }) = self.repaired {
+            write!(f, "\nrepair: {dead_cells} dead or stuck cells, {missing} missing readings, ")?;
+            write!(f, "{empty} without light among bright ones, {zingers} zingers")?;
         }
-        if let Some(Suppressed { strength }) = self.stripes {
-            write!(f, "\nstripes: {strength:.2e} (rms of the line integrals) taken out")?;
+        if let Some(suppressed) = self.stripes {
+            write!(f, "\n{suppressed}")?;
         }
         Ok(())
     }
@@ -84,32 +102,49 @@ impl Counts {
     /// above the dark one, and what the steps refuse. With repair switched off, any cell that measured nothing.
     pub fn prepare(&self, options: &Preparation) -> Result<(Array3<f32>, Prepared)> {
         let dark = self.mean_dark()?;
-        let response = self.response(&dark, options.open_beam)?;
-        let (mut projections, floored) = self.line_integrals(&response, &dark, options.floor)?;
+        let (response, unlit) = self.response(&dark, options.open_beam)?;
+        let mut projections = self.line_integrals(&response, &dark);
+        let least = self.least(&projections, &response, options.zero_counts)?;
+        // The line integral of a cell that counts no more than that; cells that do not answer have none.
+        let mut floor = response.mapv(|open| if open > 0.0 { -(least as f32 / open).ln() } else { f32::INFINITY });
+        let mut floored = bound(&mut projections, &floor);
         let brighter = projections.iter().filter(|value| **value < -BRIGHTER.ln()).count();
         check_light([floored, brighter], projections.len())?;
-        let mut prepared = Prepared { floored, brighter, ..Prepared::default() };
+        let mut repaired = None;
         if let Some(repair) = &options.repair {
             let mut dead = defects::dead_cells(response.view(), repair);
-            dead.zip_mut_with(&silent_cells(&projections, options.floor, repair), |dead, silent| *dead |= silent);
-            prepared.repaired = Some(defects::repair(&mut projections, &dead, repair)?);
+            dead.zip_mut_with(&self.silent_cells(&projections, &response, &floor, repair), |dead, silent| {
+                *dead |= silent
+            });
+            dead.zip_mut_with(&defects::stuck_cells(projections.view(), repair), |dead, stuck| *dead |= stuck);
+            floor.zip_mut_with(&dead, |floor, dead| *floor = if *dead { f32::INFINITY } else { *floor });
+            repaired = Some(defects::repair(&mut projections, &dead, Some(floor.view()), repair)?);
+            // Those that were not bridged.
+            floored = bound(&mut projections, &floor);
         }
         check_finite(
             "the scan (NaN: a cell without response, or a count that is none; dead-cell repair bridges both)",
             projections.shape(),
             projections.as_slice().unwrap_or_default(),
         )?;
+        let mut prepared = Prepared { least, floored, unlit, brighter, repaired, stripes: None };
         if let Some(stripes) = &options.stripes {
             prepared.stripes = Some(stripes::suppress(&mut projections, stripes)?);
         }
         Ok((projections, prepared))
     }
 
-    /// Mean of the flat frames (or the open beam) minus the dark field, `[row, column]`. When the flat frames were
-    /// taken cannot be known, so they are averaged, not interpolated.
-    fn response(&self, dark: &Array2<f32>, open_beam: Option<f64>) -> Result<Array2<f32>> {
+    /// Mean of the flat frames (or the open beam) minus the dark field, `[row, column]`, and how many frames were left out.
+    /// When the flat frames were taken cannot be known, so they are averaged, not interpolated.
+    fn response(&self, dark: &Array2<f32>, open_beam: Option<f64>) -> Result<(Array2<f32>, usize)> {
+        let mut unlit = 0;
         let response = match (&self.flat, open_beam) {
-            (Some(flat), None) => self.mean(flat.view(), "flat")? - dark,
+            (Some(flat), None) => {
+                self.check_frames(flat.view(), "flat")?;
+                let lit = frames::lit(flat.view(), dark);
+                unlit = flat.len_of(Axis(0)) - lit.len();
+                frames::mean(flat.view(), &lit) - dark
+            }
             (None, Some(counts)) if counts > 0.0 && counts.is_finite() => dark.mapv(|dark| counts as f32 - dark),
             (None, Some(counts)) => {
                 return Err(Error::Option(format!("an open beam of {counts} counts: it must be above 0")));
@@ -129,16 +164,17 @@ impl Counts {
                 "the flat field is nowhere above the dark field; were flat and dark frames exchanged?".into(),
             ));
         }
-        Ok(response)
+        Ok((response, unlit))
     }
 
     fn mean_dark(&self) -> Result<Array2<f32>> {
         let (_, rows, columns) = self.data.dim();
-        self.dark.as_ref().map_or_else(|| Ok(Array2::zeros((rows, columns))), |dark| self.mean(dark.view(), "dark"))
+        let Some(dark) = &self.dark else { return Ok(Array2::zeros((rows, columns))) };
+        self.check_frames(dark.view(), "dark")?;
+        Ok(frames::mean(dark.view(), &Vec::from_iter(0..dark.len_of(Axis(0)))))
     }
 
-    /// Mean over the frames, in f64.
-    fn mean(&self, frames: ArrayView3<f32>, name: &str) -> Result<Array2<f32>> {
+    fn check_frames(&self, frames: ArrayView3<f32>, name: &str) -> Result<()> {
         if frames.shape()[1..] != self.data.shape()[1..] || frames.is_empty() {
             return Err(Error::Scan(format!(
                 "the {name} frames are {:?} [frame, row, column], the data {:?} [view, row, column]: rows and columns must agree, and one frame be there",
@@ -146,30 +182,75 @@ impl Counts {
                 self.data.shape()
             )));
         }
-        Ok(frames
-            .map_axis(Axis(0), |cell| (cell.iter().copied().map(f64::from).sum::<f64>() / cell.len() as f64) as f32))
+        Ok(())
     }
 
-    /// −ln of the transmission, and how many readings were below `floor` and set to it; NaN where a cell has no
-    /// response, or the count is NaN.
-    fn line_integrals(&self, response: &Array2<f32>, dark: &Array2<f32>, floor: f32) -> Result<(Array3<f32>, usize)> {
-        if !(floor > 0.0 && floor < 1.0) {
-            return Err(Error::Option(format!("a least transmission of {floor}: it must be above 0 and below 1")));
-        }
+    /// −ln of the transmission; infinite where there was none, NaN where a cell has no response, or the count is NaN.
+    fn line_integrals(&self, response: &Array2<f32>, dark: &Array2<f32>) -> Array3<f32> {
         let mut projections = self.data.as_standard_layout().into_owned();
-        let floored = Zip::from(projections.outer_iter_mut()).par_map_collect(|mut view| {
-            let mut floored = 0;
+        Zip::from(projections.outer_iter_mut()).par_for_each(|mut view| {
             Zip::from(&mut view).and(response).and(dark).for_each(|value, &response, &dark| {
                 let transmission = (*value - dark) / response;
-                floored += usize::from(response > 0.0 && transmission < floor);
                 // f32::max would hide a NaN.
-                let bounded = if transmission < floor { floor } else { transmission };
+                let bounded = if transmission < 0.0 { 0.0 } else { transmission };
                 *value = if response > 0.0 { -bounded.ln() } else { f32::NAN };
             });
-            floored
         });
-        Ok((projections, floored.sum()))
+        projections
     }
+
+    /// The least number of counts that a reading is taken for.
+    fn least(&self, projections: &Array3<f32>, response: &Array2<f32>, given: Option<f64>) -> Result<f64> {
+        let mut responses: Vec<f32> = response.iter().copied().filter(|value| *value > 0.0).collect();
+        let open = f64::from(median(&mut responses));
+        match given {
+            Some(counts) if counts > 0.0 && counts < open => return Ok(counts),
+            Some(counts) => {
+                return Err(Error::Option(format!(
+                    "zero counts that are taken for {counts}: give more than 0, and less than the open beam's {open}"
+                )));
+            }
+            None => {}
+        }
+        let whole = self.data.iter().all(|count| count.fract() == 0.0 || !count.is_finite());
+        // An open beam of a photon or two is none: such numbers are in another unit.
+        let whole = whole && open > 2.0;
+        let photon = photon::counts(projections.view(), open, whole);
+        let least = FLOOR * photon.unwrap_or(0.0);
+        Ok(if whole { least } else { least.max(LEAST * open) }.min(0.5 * open))
+    }
+
+    /// Cells that counted nothing in any view while their neighbours did: dead, whatever the flat field says, or in the
+    /// absence of one.
+    fn silent_cells(
+        &self,
+        projections: &Array3<f32>,
+        response: &Array2<f32>,
+        floor: &Array2<f32>,
+        options: &Repair,
+    ) -> Array2<bool> {
+        // f32::min leaves NaN out.
+        let least = projections.map_axis(Axis(0), |readings| readings.iter().copied().fold(f32::INFINITY, f32::min));
+        let most = Zip::from(&least).and(response).map_collect(|least, response| response * (-least).exp());
+        let mut silent = defects::dead_cells(most.view(), options);
+        Zip::from(&mut silent).and(&least).and(floor).for_each(|silent, least, floor| *silent &= least >= floor);
+        silent
+    }
+}
+
+/// Bounds line integrals to those of the least count, cell by cell; returns how many have it.
+fn bound(projections: &mut Array3<f32>, floor: &Array2<f32>) -> usize {
+    let bounded = Zip::from(projections.outer_iter_mut()).par_map_collect(|mut view| {
+        let mut bounded = 0;
+        Zip::from(&mut view).and(floor).for_each(|value, &floor| {
+            if *value >= floor {
+                *value = floor;
+                bounded += 1;
+            }
+        });
+        bounded
+    });
+    bounded.sum()
 }
 
 /// Refuses counts that cannot belong to their flat and dark fields.
@@ -185,18 +266,6 @@ fn check_light([floored, brighter]: [usize; 2], readings: usize) -> Result<()> {
         )));
     }
     Ok(())
-}
-
-/// Cells that saw no more than the least transmission in any view while their neighbours did: dead, whatever the flat
-/// field says, or in the absence of one.
-fn silent_cells(projections: &Array3<f32>, floor: f32, options: &Repair) -> Array2<bool> {
-    let most = projections.map_axis(Axis(0), |readings| {
-        // f32::max leaves NaN out.
-        readings.iter().fold(0.0, |most: f32, value| most.max((-value).exp()))
-    });
-    let mut silent = defects::dead_cells(most.view(), options);
-    silent.zip_mut_with(&most, |silent, &most| *silent &= most <= 1.01 * floor);
-    silent
 }
 
 #[cfg(test)]
@@ -234,7 +303,7 @@ mod tests {
         let (truth, mut counts) = measured();
         let (projections, prepared) = counts.prepare(&bare()).unwrap();
         assert!(worst(&projections, &truth) < 2e-6);
-        assert_eq!(prepared, Prepared::default());
+        assert_eq!(prepared, Prepared { least: prepared.least, ..Prepared::default() });
         // A known open beam and even cells come to the same.
         counts.data = truth.mapv(|p| 5e4 * (-p).exp());
         (counts.flat, counts.dark) = (None, None);
@@ -247,11 +316,66 @@ mod tests {
         let (_, mut counts) = measured();
         counts.data[[3, 0, 5]] = 0.0;
         counts.data[[9, 1, 7]] = -40.0;
+        // Half a count, which may be said otherwise, of the cell's own open beam: see `measured`.
+        counts.data.mapv_inplace(f32::round);
+        for (given, least) in [(None, 0.5), (Some(3.0), 3.0)] {
+            let (projections, prepared) = counts.prepare(&Preparation { zero_counts: given, ..bare() }).unwrap();
+            assert_eq!((prepared.floored, prepared.least), (2, least));
+            for (at, open) in [([3, 0, 5], 20_600.0), ([9, 1, 7], 22_400.0)] {
+                let expected = (open / least).ln() as f32;
+                assert!((projections[at] - expected).abs() < 1e-3, "{at:?}: {} {expected}", projections[at]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_reading_of_nothing_among_bright_ones_is_bridged() {
+        let (truth, mut counts) = measured();
+        counts.data.mapv_inplace(f32::round);
+        // Away from each other, at the borders too, and a wire's shadow, which is the object's.
+        let lone = [[3, 0, 5], [9, 1, 7], [0, 0, 30], [59, 1, 40], [20, 0, 0], [31, 1, 47]];
+        for (at, below) in lone.into_iter().zip([0.0, -40.0, 100.0, 5.0, 0.0, 99.0]) {
+            counts.data[at] = below;
+        }
+        let wire: Vec<_> = (10..50).map(|view| [view, 0, 12 + view / 2]).collect();
+        wire.iter().for_each(|at| counts.data[*at] = 20.0);
+        let (projections, prepared) = counts.prepare(&Preparation { stripes: None, ..Preparation::default() }).unwrap();
+        let repaired = prepared.repaired.unwrap();
+        assert_eq!((repaired.empty, prepared.floored), (lone.len(), wire.len()), "{prepared}");
+        let said = prepared.to_string();
+        assert!(said.contains("40 readings of less than 0.500 counts") && said.contains("6 without light"), "{said}");
+        for (at, found) in projections.indexed_iter() {
+            let at = [at.0, at.1, at.2];
+            if !wire.contains(&at) {
+                assert!((found - truth[at]).abs() < 0.02, "{at:?}: {found} {}", truth[at]);
+            }
+        }
+        assert!(wire.iter().all(|at| projections[*at] > 10.0));
+    }
+
+    #[test]
+    fn a_cell_that_is_stuck_is_bridged() {
+        let (truth, mut counts) = measured();
+        // Bright in flat field and data, saturated in the data alone, and stuck in between.
+        let flat = counts.flat.as_mut().unwrap();
+        flat.slice_mut(ndarray::s![.., 0, 20]).fill(65_535.0);
+        counts.data.slice_mut(ndarray::s![.., 0, 20]).fill(65_535.0);
+        counts.data.slice_mut(ndarray::s![.., 1, 30]).fill(65_535.0);
+        counts.data.slice_mut(ndarray::s![.., 1, 17]).fill(12_000.0);
+        let (projections, prepared) = counts.prepare(&Preparation { stripes: None, ..Preparation::default() }).unwrap();
+        assert_eq!(prepared.repaired.unwrap().dead_cells, 3, "{prepared}");
+        assert!(worst(&projections, &truth) < 0.02);
+    }
+
+    #[test]
+    fn a_flat_frame_without_beam_is_left_out() {
+        let (truth, mut counts) = measured();
+        let dark = counts.dark.clone().unwrap();
+        counts.flat.as_mut().unwrap().index_axis_mut(Axis(0), 0).assign(&dark.index_axis(Axis(0), 0));
         let (projections, prepared) = counts.prepare(&bare()).unwrap();
-        assert_eq!(prepared.floored, 2);
-        assert!(
-            (projections[[3, 0, 5]] - 1e5_f32.ln()).abs() < 1e-4 && projections[[9, 1, 7]] == projections[[3, 0, 5]]
-        );
+        assert_eq!(prepared.unlit, 1);
+        // The frames left are 25 counts above their mean: 25/20000.
+        assert!(worst(&projections, &truth) < 0.0013);
     }
 
     #[test]
@@ -276,7 +400,7 @@ mod tests {
         let said = counts.prepare(&bare()).unwrap_err().to_string();
         assert!(said.contains("repair") && said.contains("60"), "{said}");
         let (projections, prepared) = counts.prepare(&Preparation { stripes: None, ..Preparation::default() }).unwrap();
-        assert_eq!(prepared.repaired, Some(Repaired { dead_cells: 2, missing: 0, zingers: 0 }));
+        assert_eq!(prepared.repaired, Some(Repaired { dead_cells: 2, ..Repaired::default() }));
         // Linear interpolation errs by p″/2 = 2/15² at most in row 1, and half that in row 0.
         assert!(worst(&projections, &truth) < 0.01);
     }
@@ -299,7 +423,7 @@ mod tests {
         assert!(said(&zero, &bare()).contains("nowhere above the dark"));
         assert!(said(&counts, &Preparation { open_beam: Some(1e5), ..bare() }).contains("leave one out"));
         assert!(said(&without, &Preparation { open_beam: Some(0.0), ..bare() }).contains("above 0"));
-        assert!(said(&counts, &Preparation { floor: 0.0, ..bare() }).contains("least transmission"));
+        assert!(said(&counts, &Preparation { zero_counts: Some(0.0), ..bare() }).contains("zero counts"));
         let mut lost = counts.clone();
         lost.data[[5, 1, 6]] = f32::NAN;
         assert!(said(&lost, &bare()).contains("[5, 1, 6]"));

@@ -1,6 +1,6 @@
 //! Cells that measured nothing, and single readings that are wrong: found, and bridged along the detector row.
 //!
-//! Dead, stuck and saturated cells answer the beam far less than their neighbours do. Zingers (a photon that hits the
+//! Dead cells answer the beam far less than their neighbours do; stuck ones do not follow the object. Zingers (a photon that hits the
 //! sensor itself, in one view: Rivers, "Tutorial introduction to X-ray computed microtomography data processing",
 //! 1998) stand out against the median over neighbouring views *and* over neighbouring columns; how far is judged by the
 //! median absolute deviation around them (Hampel's identifier: Davies and Gather, "The identification of multiple
@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, Array3, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, s};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, ArrayViewMut1, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
 use super::median::{median, running_median};
@@ -51,6 +51,8 @@ pub struct Repaired {
     pub dead_cells: usize,
     /// Single readings bridged because they were missing (NaN).
     pub missing: usize,
+    /// Single readings bridged because they counted nothing where their neighbours did.
+    pub empty: usize,
     /// Single readings bridged because they stood out.
     pub zingers: usize,
 }
@@ -70,12 +72,63 @@ pub fn dead_cells(response: ArrayView2<f32>, options: &Repair) -> Array2<bool> {
     dead
 }
 
+/// A cell that sees the object has at least this line integral in one view of twenty.
+const SEEN: f32 = 0.2;
+/// Of fewer views, a gap in the object can look like a cell that does not see it.
+const FEW: usize = 16;
+
+/// Cells (`[row, column]`) whose readings do not follow the object in any view of `projections` `[view, row, column]` while
+/// their neighbours' do: stuck at a value, bright or not, or saturated.
+///
+/// Such a cell reads no less than its open beam in every view, or the very same in all. No object leaves a gap of one cell
+/// in all views, nor a shadow that is the same to the last bit among others that change.
+pub fn stuck_cells(projections: ArrayView3<f32>, options: &Repair) -> Array2<bool> {
+    let (views, rows, columns) = projections.dim();
+    let mut stuck = Array2::from_elem((rows, columns), false);
+    if views < FEW {
+        return stuck;
+    }
+    // The strongest shadow, and how far it is from the weakest, but for one view in twenty at either end.
+    let shadows = projections.map_axis(Axis(0), |readings| {
+        let mut finite: Vec<f32> = readings.iter().copied().filter(|value| value.is_finite()).collect();
+        if finite.is_empty() {
+            return (0.0, 0.0);
+        }
+        let (last, few) = (finite.len() - 1, finite.len() / 20);
+        let mut at = |rank: usize| *finite.select_nth_unstable_by(rank, f32::total_cmp).1;
+        let [weak, deep] = [at(few), at(last - few)];
+        (deep, deep - weak)
+    });
+    let mut scratch = Vec::new();
+    for (shadows, mut stuck) in shadows.rows().into_iter().zip(stuck.rows_mut()) {
+        let (deep, spread): (Vec<f32>, Vec<f32>) = shadows.iter().copied().unzip();
+        let mut medians = [vec![0.0; columns], vec![0.0; columns]];
+        for (values, medians) in [&deep, &spread].into_iter().zip(&mut medians) {
+            running_median(values, options.neighbours, medians, &mut scratch);
+        }
+        for (column, stuck) in stuck.iter_mut().enumerate() {
+            let [deep_beside, spread_beside] = [medians[0][column], medians[1][column]];
+            let blind = deep_beside > SEEN && deep[column] < options.response * deep_beside;
+            *stuck = blind || (spread_beside > SEEN && spread[column] == 0.0);
+        }
+    }
+    stuck
+}
+
 /// Bridges the `dead` cells (`[row, column]`), missing readings (NaN) and zingers of `projections`
 /// (`[view, row, column]`, line integrals) by linear interpolation along the detector row.
 ///
+/// `floor` is the line integral of every cell (`[row, column]`) whose count is none. Such a reading among bright ones, in one
+/// view alone, is not the object's: it is bridged, too.
+///
 /// # Errors
 /// `dead` of another shape; a row of a view without a single working cell.
-pub fn repair(projections: &mut Array3<f32>, dead: &Array2<bool>, options: &Repair) -> Result<Repaired> {
+pub fn repair(
+    projections: &mut Array3<f32>,
+    dead: &Array2<bool>,
+    floor: Option<ArrayView2<f32>>,
+    options: &Repair,
+) -> Result<Repaired> {
     let (views, rows, columns) = projections.dim();
     if dead.dim() != (rows, columns) {
         return Err(Error::Scan(format!(
@@ -83,7 +136,7 @@ pub fn repair(projections: &mut Array3<f32>, dead: &Array2<bool>, options: &Repa
             dead.shape()
         )));
     }
-    let counts: Vec<(usize, usize)> = projections
+    let counts: Vec<[usize; 3]> = projections
         .axis_iter_mut(Axis(1))
         .into_par_iter()
         .enumerate()
@@ -101,13 +154,23 @@ pub fn repair(projections: &mut Array3<f32>, dead: &Array2<bool>, options: &Repa
                     Error::Scan(format!("detector row {row} has no working cell in view {view}: leave that row out"))
                 })?;
             }
-            let zingers = if options.zingers && views >= 3 { remove_zingers(&mut sinogram, options) } else { 0 };
-            Ok((missing, zingers))
+            if !(options.zingers && views >= 3) {
+                return Ok([missing, 0, 0]);
+            }
+            let floor = floor.as_ref().map(|floor| floor.row(row));
+            let alive = |column: usize| !dead[column];
+            let is_empty = |(view, column): (usize, usize), sinogram: &ArrayViewMut2<f32>| {
+                alive(column) && floor.is_some_and(|floor| sinogram[[view, column]] >= floor[column])
+            };
+            let empty = Array2::from_shape_fn((views, columns), |at| is_empty(at, &sinogram));
+            let [empty, zingers] = remove_outliers(&mut sinogram, &empty, options);
+            Ok([missing, empty, zingers])
         })
         .collect::<Result<_>>()?;
     let mut repaired = Repaired { dead_cells: dead.iter().filter(|dead| **dead).count(), ..Repaired::default() };
-    for (missing, zingers) in counts {
+    for [missing, empty, zingers] in counts {
         repaired.missing += missing;
+        repaired.empty += empty;
         repaired.zingers += zingers;
     }
     Ok(repaired)
@@ -134,18 +197,21 @@ fn bridge(mut readings: ArrayViewMut1<f32>) -> std::result::Result<(), ()> {
     Ok(())
 }
 
-/// Bridges the readings of one sinogram, `[view, column]`, that stand out; returns their number.
-fn remove_zingers(sinogram: &mut ArrayViewMut2<f32>, options: &Repair) -> usize {
+/// Bridges the readings of one sinogram, `[view, column]`, that stand out: those that are `empty`, and zingers; their numbers.
+fn remove_outliers(sinogram: &mut ArrayViewMut2<f32>, empty: &Array2<bool>, options: &Repair) -> [usize; 2] {
     let over_columns = above_median(sinogram.view(), options.window);
     let over_views = above_median(sinogram.t(), options.window).reversed_axes();
+    let readings = sinogram.view();
     let found: Vec<(usize, usize)> = over_views
         .indexed_iter()
         .filter_map(|(at, &by_view)| {
             let by_column = over_columns[at];
-            let by = if by_view.abs() < by_column.abs() { by_view } else { by_column };
-            let alike = by_view * by_column > 0.0 && (options.dark || by < 0.0);
-            let stands_out = alike
-                && by.abs() > options.jump
+            let zinger = || {
+                let by = if by_view.abs() < by_column.abs() { by_view } else { by_column };
+                (by_view * by_column > 0.0 && (options.dark || by < 0.0)).then_some(by)
+            };
+            let by = if empty[at] { Some(readings[at] - around(readings, at, options.window)) } else { zinger() }?;
+            let stands_out = by.abs() > options.jump
                 && by.abs() > options.threshold * noise(&over_views, at, options.window)
                 && !has_kin(&over_columns, at, by);
             stands_out.then_some(at)
@@ -155,10 +221,19 @@ fn remove_zingers(sinogram: &mut ArrayViewMut2<f32>, options: &Repair) -> usize 
         sinogram[at] = f32::NAN;
     }
     for view in found.iter().map(|at| at.0) {
-        // Each is an outlier against its own row's medians, so no row is outliers throughout.
+        // Each is an outlier against its own neighbours' median, so no row is outliers throughout.
         let _ = bridge(sinogram.row_mut(view));
     }
-    found.len()
+    let nothing = found.iter().filter(|at| empty[**at]).count();
+    [nothing, found.len() - nothing]
+}
+
+/// Median of a reading's neighbours in view and column, without itself; at the borders too.
+fn around(sinogram: ArrayView2<f32>, (view, column): (usize, usize), window: usize) -> f32 {
+    let near = |at: usize, extent: usize| at.saturating_sub(window / 2)..(at + window / 2 + 1).min(extent);
+    let (views, columns) = (near(view, sinogram.nrows()), near(column, sinogram.ncols()));
+    let places = views.flat_map(|v| columns.clone().map(move |c| (v, c))).filter(|at| *at != (view, column));
+    median(&mut places.map(|at| sinogram[at]).collect::<Vec<_>>())
 }
 
 /// How far each value lies above (or below: negative) the median of its neighbours in the row.
@@ -231,7 +306,7 @@ mod tests {
         for noise in [0.0, 0.02, 0.2] {
             let truth = clean(noise);
             let mut projections = truth.clone();
-            let repaired = repair(&mut projections, &alive(), &Repair::default()).unwrap();
+            let repaired = repair(&mut projections, &alive(), None, &Repair::default()).unwrap();
             assert_eq!((repaired, projections), (Repaired::default(), truth), "noise {noise}");
         }
     }
@@ -246,8 +321,8 @@ mod tests {
             projections.slice_mut(s![.., row, column]).fill(9.0);
         }
         projections[[7, 0, 60]] = f32::NAN;
-        let repaired = repair(&mut projections, &dead, &Repair::default()).unwrap();
-        assert_eq!(repaired, Repaired { dead_cells: 5, missing: 1, zingers: 0 });
+        let repaired = repair(&mut projections, &dead, None, &Repair::default()).unwrap();
+        assert_eq!(repaired, Repaired { dead_cells: 5, missing: 1, ..Repaired::default() });
         // Over three cells a line errs by p″ at most: 2·0.03·r²/(r² − t²)^1.5 = 0.0026 for |t| < 22, away from the pin.
         for view in (0..90).filter(|&view| (51.5 - pin(view)).abs() > 5.0) {
             for column in [51, 52] {
@@ -272,7 +347,7 @@ mod tests {
         for &at in &planted {
             projections[at] -= 0.7;
         }
-        let repaired = repair(&mut projections, &alive(), &Repair::default()).unwrap();
+        let repaired = repair(&mut projections, &alive(), None, &Repair::default()).unwrap();
         assert_eq!(repaired, Repaired { zingers: planted.len(), ..Repaired::default() });
         for (at, truth) in truth.indexed_iter() {
             let error = (projections[at] - truth).abs();
@@ -281,7 +356,7 @@ mod tests {
         let off = Repair { zingers: false, ..Repair::default() };
         let mut projections = truth.clone();
         projections[planted[0]] -= 0.7;
-        assert_eq!(repair(&mut projections, &alive(), &off).unwrap(), Repaired::default());
+        assert_eq!(repair(&mut projections, &alive(), None, &off).unwrap(), Repaired::default());
     }
 
     #[test]
@@ -292,7 +367,7 @@ mod tests {
             truth[[view, 0, 2 * view - 20]] -= depth;
         }
         let mut projections = truth.clone();
-        assert_eq!(repair(&mut projections, &alive(), &Repair::default()).unwrap(), Repaired::default());
+        assert_eq!(repair(&mut projections, &alive(), None, &Repair::default()).unwrap(), Repaired::default());
         assert_eq!(projections, truth);
     }
 
@@ -310,9 +385,9 @@ mod tests {
     #[test]
     fn what_cannot_be_bridged_is_refused() {
         let mut projections = clean(0.0);
-        assert!(repair(&mut projections, &Array2::from_elem((1, 128), false), &Repair::default()).is_err());
+        assert!(repair(&mut projections, &Array2::from_elem((1, 128), false), None, &Repair::default()).is_err());
         projections.slice_mut(s![4, 1, ..]).fill(f32::NAN);
-        let said = repair(&mut projections, &alive(), &Repair::default()).unwrap_err().to_string();
+        let said = repair(&mut projections, &alive(), None, &Repair::default()).unwrap_err().to_string();
         assert!(said.contains("row 1") && said.contains("view 4"), "{said}");
     }
 }

@@ -7,7 +7,7 @@ use ndarray::{Array3, Zip};
 use super::{Bowtie, Scan};
 use crate::{
     error::{Error, Result},
-    physics::{Beam, Detector, Material, REFERENCE_ENERGY, Spectrum},
+    physics::{Beam, Detector, Material, REFERENCE_ENERGY, Spectrum, Tube},
 };
 
 /// The beam that a scan was made with, and the energy at which its line integrals are wanted.
@@ -39,6 +39,17 @@ impl TubeBeam {
         }
         self.bowtie.map_or(Ok(()), |bowtie| bowtie.check())
     }
+}
+
+/// What a scan says of the beam it was made with: enough to correct it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BeamRecord {
+    /// The tube.
+    pub tube: Tube,
+    /// What the detector adds up.
+    pub detector: Detector,
+    /// The bow-tie filter.
+    pub bowtie: Option<Bowtie>,
 }
 
 /// Degree of the polynomial; there is no constant term.

@@ -17,6 +17,8 @@ pub struct Disk {
 pub(super) struct Plateaus {
     /// Inside − outside.
     pub contrast: f64,
+    /// Mean outside.
+    pub outside: f64,
     /// Standard deviation of a pixel, of inside and outside together.
     pub noise: f64,
     /// Standard error of the contrast, for white noise.
@@ -83,7 +85,7 @@ impl Disk {
         best.1
     }
 
-    fn not_found(self) -> Error {
+    pub(super) fn not_found(self) -> Error {
         let [x, y] = self.center;
         Error::Option(format!(
             "no disk of radius {} pixels found at {x},{y}: is it there, and does it stand out from the noise?",
@@ -122,7 +124,8 @@ impl Disk {
         });
         let contrast = inside.0 - outside.0;
         let noise = ((inside.1 + outside.1) / (inside.2 + outside.2 - 2.0)).sqrt();
-        let plateaus = Plateaus { contrast, noise, error: noise * (1.0 / inside.2 + 1.0 / outside.2).sqrt() };
+        let plateaus =
+            Plateaus { contrast, outside: outside.0, noise, error: noise * (1.0 / inside.2 + 1.0 / outside.2).sqrt() };
         // Five standard errors: CT noise is not white, so these are too small by a factor of two or so.
         if contrast.abs() <= 5.0 * plateaus.error || contrast == 0.0 {
             return Err(self.not_found());

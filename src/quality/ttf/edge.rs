@@ -43,6 +43,15 @@ impl Edge {
         (0..self.values.len()).map(move |index| first + index as f64 * bin)
     }
 
+    /// The radius of the disk whose blur this is: a blur leaves the sum over the plane, so πR² is the sum of the values over
+    /// the contrast, ∫ 2πr (v(r) − outside)/contrast dr, and inside the first bin the disk is whole.
+    pub(super) fn radius(&self, contrast: f64, outside: f64) -> f64 {
+        let start = (self.radius + self.first - self.bin / 2.0).max(0.0);
+        let part = |(distance, value): (f64, &f64)| 2.0 * distance * self.bin * (value - outside) / contrast;
+        let ring: f64 = self.distances().zip(&self.values).map(part).sum();
+        (start * start + ring).max(0.0).sqrt()
+    }
+
     /// |FT of the line spread| / its value at 0, for frequencies from 0 to 1 cycle a pixel.
     pub(super) fn transfer(&self) -> (Vec<f64>, Vec<f64>) {
         let spread: Vec<(f64, f64)> = self.line_spread();

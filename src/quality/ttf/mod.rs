@@ -80,6 +80,7 @@ pub fn measure(images: ArrayView3<f32>, pixel: f64, disk: Disk, options: &Option
     let image: Array2<f64> =
         images.map_axis(Axis(0), |values| values.iter().map(|&v| f64::from(v)).sum::<f64>() / count as f64);
     let disk = disk.found_in(&image, margin, options.search)?;
+    let (disk, margin) = sized(disk, &image, margin, options.bin)?;
     let plateaus = disk.plateaus(&image, margin)?;
     let edge = Edge::new(&image, disk, margin, options.bin);
     let (frequencies, values) = edge.transfer();
@@ -105,6 +106,25 @@ pub fn measure(images: ArrayView3<f32>, pixel: f64, disk: Disk, options: &Option
         edge: edge.values,
         images: count,
     })
+}
+
+/// The disk with the radius that its edge has, and the margin that still has room about it.
+fn sized(given: Disk, image: &Array2<f64>, mut margin: f64, bin: f64) -> Result<(Disk, f64)> {
+    let mut disk = given;
+    // Plateaus begin half a margin from the edge: a better radius makes them better.
+    for _ in 0..3 {
+        let plateaus = disk.plateaus(image, margin)?;
+        let radius = Edge::new(image, disk, margin, bin).radius(plateaus.contrast, plateaus.outside);
+        if !((radius - given.radius).abs() <= margin / 2.0 && radius >= 3.0) {
+            return Err(given.not_found());
+        }
+        disk.radius = radius;
+        let [x, y] = disk.center;
+        let borders = [x, y, image.ncols() as f64 - 1.0 - x, image.nrows() as f64 - 1.0 - y];
+        let room = borders.into_iter().fold(f64::INFINITY, f64::min) - radius;
+        margin = margin.min(radius).min(room).max(3.0);
+    }
+    Ok((disk, margin))
 }
 
 /// Standard error of a figure from its values `without` each image (Tukey's jackknife); `None` for fewer than five
