@@ -337,13 +337,13 @@ mod tests {
         for (at, below) in lone.into_iter().zip([0.0, -40.0, 100.0, 5.0, 0.0, 99.0]) {
             counts.data[at] = below;
         }
-        let wire: Vec<_> = (10..50).map(|view| [view, 0, 12 + view / 2]).collect();
+        let wire: Vec<_> = (0..60).map(|view| [view, 0, 10 + view / 2]).collect();
         wire.iter().for_each(|at| counts.data[*at] = 20.0);
         let (projections, prepared) = counts.prepare(&Preparation { stripes: None, ..Preparation::default() }).unwrap();
         let repaired = prepared.repaired.unwrap();
         assert_eq!((repaired.empty, prepared.floored), (lone.len(), wire.len()), "{prepared}");
         let said = prepared.to_string();
-        assert!(said.contains("40 readings of less than 0.500 counts") && said.contains("6 without light"), "{said}");
+        assert!(said.contains("60 readings of less than 0.500 counts") && said.contains("6 without light"), "{said}");
         for (at, found) in projections.indexed_iter() {
             let at = [at.0, at.1, at.2];
             if !wire.contains(&at) {

@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, Array3, ArrayView2, ArrayView3, ArrayViewMut1, ArrayViewMut2, Axis, s};
+use ndarray::{Array2, Array3, ArrayView1, ArrayView2, ArrayView3, ArrayViewMut1, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
 use super::median::{median, running_median};
@@ -163,7 +163,7 @@ pub fn repair(
                 alive(column) && floor.is_some_and(|floor| sinogram[[view, column]] >= floor[column])
             };
             let empty = Array2::from_shape_fn((views, columns), |at| is_empty(at, &sinogram));
-            let [empty, zingers] = remove_outliers(&mut sinogram, &empty, options);
+            let [empty, zingers] = remove_outliers(&mut sinogram, &empty, dead, options);
             Ok([missing, empty, zingers])
         })
         .collect::<Result<_>>()?;
@@ -198,7 +198,12 @@ fn bridge(mut readings: ArrayViewMut1<f32>) -> std::result::Result<(), ()> {
 }
 
 /// Bridges the readings of one sinogram, `[view, column]`, that stand out: those that are `empty`, and zingers; their numbers.
-fn remove_outliers(sinogram: &mut ArrayViewMut2<f32>, empty: &Array2<bool>, options: &Repair) -> [usize; 2] {
+fn remove_outliers(
+    sinogram: &mut ArrayViewMut2<f32>,
+    empty: &Array2<bool>,
+    dead: ArrayView1<bool>,
+    options: &Repair,
+) -> [usize; 2] {
     let over_columns = above_median(sinogram.view(), options.window);
     let over_views = above_median(sinogram.t(), options.window).reversed_axes();
     let readings = sinogram.view();
@@ -213,7 +218,7 @@ fn remove_outliers(sinogram: &mut ArrayViewMut2<f32>, empty: &Array2<bool>, opti
             let by = if empty[at] { Some(readings[at] - around(readings, at, options.window)) } else { zinger() }?;
             let stands_out = by.abs() > options.jump
                 && by.abs() > options.threshold * noise(&over_views, at, options.window)
-                && !has_kin(&over_columns, at, by);
+                && !has_kin(&over_columns, at, by, empty[at]);
             stands_out.then_some(at)
         })
         .collect();
@@ -221,8 +226,11 @@ fn remove_outliers(sinogram: &mut ArrayViewMut2<f32>, empty: &Array2<bool>, opti
         sinogram[at] = f32::NAN;
     }
     for view in found.iter().map(|at| at.0) {
-        // Each is an outlier against its own neighbours' median, so no row is outliers throughout.
-        let _ = bridge(sinogram.row_mut(view));
+        // A dead cell beside it was bridged with it. Each is an outlier against its own neighbours' median, so no row is
+        // outliers throughout.
+        let mut readings = sinogram.row_mut(view);
+        readings.iter_mut().zip(dead).filter(|(_, dead)| **dead).for_each(|(value, _)| *value = f32::NAN);
+        let _ = bridge(readings);
     }
     let nothing = found.iter().filter(|at| empty[**at]).count();
     [nothing, found.len() - nothing]
@@ -249,15 +257,18 @@ fn above_median(values: ArrayView2<f32>, window: usize) -> Array2<f32> {
 
 /// Whether the view before or after has something a quarter as strong, of the same sign, as near as the object can have
 /// turned it: a crack or a wire seen edge-on, which a zinger never is.
-fn has_kin(over_columns: &Array2<f32>, (view, column): (usize, usize), by: f32) -> bool {
+///
+/// A shadow lasts: `lasting`, both views must have it, where there are both.
+fn has_kin(over_columns: &Array2<f32>, (view, column): (usize, usize), by: f32, lasting: bool) -> bool {
     let (views, columns) = over_columns.dim();
     // The detector's edge moves by half its width times the angle between views, of a full turn at most.
     let reach = (std::f64::consts::PI * columns as f64 / views as f64).ceil() as usize;
     let near = column.saturating_sub(reach)..(column + reach + 1).min(columns);
     let beside = [view.checked_sub(1), Some(view + 1).filter(|next| *next < views)];
-    beside.into_iter().flatten().any(|view| {
+    let mut beside = beside.into_iter().flatten().map(|view| {
         over_columns.slice(s![view, near.clone()]).iter().any(|other| other * by.signum() >= 0.25 * by.abs())
-    })
+    });
+    if lasting { beside.all(|kin| kin) } else { beside.any(|kin| kin) }
 }
 
 /// Standard deviation of the noise near a reading: of the deviations within one window each way.
