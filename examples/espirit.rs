@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         match name.as_str() {
             "--size" => size = value.parse()?,
             "--crop" => espirit.crop = value.parse()?,
-            "--sets" => espirit.sets = value.parse()?,
+            "--sets" => espirit.sets = Some(value.parse()?),
             "--threshold" => espirit.threshold = Threshold::Relative(value.parse()?),
             "--runs" => runs = value.parse()?,
             _ => return Err(format!("there is no option {name}").into()),
@@ -46,11 +46,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     for _ in 0..runs {
         let start = Instant::now();
         let region = fully_sampled_region(&Mask { shape: [nz, ny, nx], sampled: Vec::clone(&sampled) }, size)?;
-        let found = espirit.maps(calibration_data(samples.view(), &region).view(), [nz, ny, nx])?;
+        let found = espirit.maps(&[calibration_data(samples.view(), &region).view()], [nz, ny, nx])?;
         println!("{:.4} s, threshold {:.1e}, region {region:?}", start.elapsed().as_secs_f64(), found.threshold);
         let bytes: Vec<u8> = found.maps.iter().flat_map(|x| [x.re, x.im]).flat_map(f32::to_le_bytes).collect();
         fs::write(format!("{maps}.cfl"), bytes)?;
-        fs::write(format!("{maps}.hdr"), format!("# Dimensions\n{nx} {ny} {nz} {coils} {}\n", espirit.sets))?;
+        fs::write(format!("{maps}.hdr"), format!("# Dimensions\n{nx} {ny} {nz} {coils} {}\n", found.maps.dim().0))?;
     }
     Ok(())
 }

@@ -72,6 +72,11 @@ impl Whitening {
         Ok(Self { matrix: inverse_of_lower(&factor) })
     }
 
+    /// L: what undoes it, `[coil, coil]`.
+    pub fn inverse(&self) -> Array2<Complex64> {
+        inverse_of_lower(&self.matrix)
+    }
+
     /// Whitens `[frame, coil, z, y, x]` in place.
     ///
     /// # Panics

@@ -81,13 +81,13 @@ pub struct MrFlags {
     /// Side of the calibration region, from which coil maps are made; 24 by default, or what was sampled
     #[arg(long, value_name = "POINTS")]
     calibration: Option<usize>,
-    /// Sets of coil maps that sense takes; 2 where the object is larger than the field of view and folds over
+    /// Sets of coil maps that sense takes; by default 2 where the object is larger than the field of view and folds over
     #[arg(long, value_name = "N")]
     map_sets: Option<usize>,
-    /// Coil maps that fade at the object's edge, rather than end there
+    /// Coil maps that fade by what ESPIRiT's eigenvalues say alone; by default they follow the signal, too
     #[arg(long)]
     soft_maps: bool,
-    /// Coil maps [coil, y, x] or [coil, z, y, x], instead of ESPIRiT's
+    /// Coil maps [coil, y, x] or [coil, z, y, x], instead of ESPIRiT's; the image times the maps is the coils' images
     #[arg(long, value_name = "FILE", conflicts_with_all = ["map_sets", "soft_maps"])]
     maps: Option<PathBuf>,
     /// Compress to so many virtual coils; from 13 coils on as many as keep 99.95 % of the signal
@@ -208,11 +208,7 @@ impl Task<'_> {
             strength,
             iteration,
             calibration: self.flags.calibration,
-            espirit: Espirit {
-                sets: self.flags.map_sets.unwrap_or(1),
-                soft: self.flags.soft_maps,
-                ..Espirit::default()
-            },
+            espirit: Espirit { sets: self.flags.map_sets, soft: self.flags.soft_maps, ..Espirit::default() },
             maps: self.flags.maps()?,
             virtual_coils: self.flags.virtual_coils,
             combine: self.flags.combine.map(|how| match how {

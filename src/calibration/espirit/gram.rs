@@ -9,6 +9,21 @@ use rayon::prelude::*;
 
 use super::matrix::Matrix;
 
+/// Summed over some frames.
+///
+/// # Panics
+/// If there is none.
+#[track_caller]
+pub fn of_frames(frames: &[ArrayView4<Complex32>], kernel: [usize; 3]) -> Matrix {
+    let mut sum = gram(frames[0], kernel);
+    for frame in &frames[1..] {
+        let one = gram(*frame, kernel);
+        sum.re.iter_mut().zip(&one.re).for_each(|(sum, one)| *sum += one);
+        sum.im.iter_mut().zip(&one.im).for_each(|(sum, one)| *sum += one);
+    }
+    sum
+}
+
 /// From calibration data `[coil, z, y, x]` and a kernel's extents along z, y, x; rows and columns are coil slowest.
 pub fn gram(calibration: ArrayView4<Complex32>, kernel: [usize; 3]) -> Matrix {
     let (coils, nz, ny, nx) = calibration.dim();

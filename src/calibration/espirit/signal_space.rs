@@ -43,6 +43,11 @@ impl<'a> Spectrum<'a> {
         Self { gram, square: upper_square(gram), largest: largest_eigenvalue(gram) }
     }
 
+    /// The Gram matrix's columns.
+    pub fn columns(&self) -> usize {
+        self.gram.columns
+    }
+
     /// P for the threshold τ, in the unit of the eigenvalues.
     pub fn filtered(&self, threshold: f64) -> SignalSpace {
         let n = self.gram.columns;

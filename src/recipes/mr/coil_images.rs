@@ -41,10 +41,13 @@ pub fn each_frame(
             notes.push(how(options, &prepared));
         }
         let image = monitor.step("combine", 1, || {
+            let mixture = prepared.mixture(frame);
             Ok(match (options.combine, prepared.some_maps(frame)) {
-                (Some(Combine::RootSumOfSquares), _) => combine::root_sum_of_squares(images.view()),
-                (None, Some(maps)) => combine::with_maps(images.view(), maps.index_axis(Axis(0), 0)),
-                _ => combine::adaptive(images.view()),
+                (Some(Combine::RootSumOfSquares), _) => combine::root_sum_of_squares(images.view(), mixture),
+                (None, Some(maps)) => {
+                    prepared.scaled(frame, combine::with_maps(images.view(), maps.index_axis(Axis(0), 0)))
+                }
+                _ => combine::adaptive(images.view(), mixture),
             })
         })?;
         frames.push(image);

@@ -1,7 +1,10 @@
 //! Images of single coils become one: adaptively, x = vᴴc with v the leading eigenvector of the coils' covariance around each
-//! pixel (Walsh, Gmitro & Marcellin 2000); by root sum of squares (Roemer et al. 1990); or with maps, Σ conj(Sⱼ) xⱼ.
+//! pixel (Walsh, Gmitro & Marcellin 2000); by root sum of squares (Roemer et al. 1990); or with maps, Σ conj(Sⱼ) xⱼ / Σ|Sⱼ|².
+//!
+//! Where coils were whitened, a mixture M tells how those that were measured follow from them: the adaptive image is multiplied
+//! by |Mv|, and the root sum of squares is that of M x.
 
-use ndarray::{Array3, Array4, ArrayView4, Axis, Zip};
+use ndarray::{Array2, Array3, Array4, ArrayView4, Axis, Zip};
 use num_complex::{Complex32, Complex64};
 use rayon::prelude::*;
 
@@ -14,22 +17,42 @@ const ROUNDS: usize = 20;
 const DONE: f32 = 1e-6;
 
 /// √Σ|xⱼ|² of coil images `[coil, z, y, x]`.
-pub fn root_sum_of_squares(images: ArrayView4<Complex32>) -> Array3<Complex32> {
-    images.map(|value| value.norm_sqr()).sum_axis(Axis(0)).mapv(|square| Complex32::new(square.sqrt(), 0.0))
+pub fn root_sum_of_squares(images: ArrayView4<Complex32>, mixture: Option<&Array2<Complex32>>) -> Array3<Complex32> {
+    images.map_axis(Axis(0), |coils| Complex32::new(length(coils.iter(), mixture), 0.0))
 }
 
-/// Σ conj(Sⱼ) xⱼ with maps of unit root sum of squares.
+/// √Σ|xⱼ|² of one pixel, in the coils as they were measured.
+pub fn length<'a>(coils: impl Iterator<Item = &'a Complex32> + Clone, mixture: Option<&Array2<Complex32>>) -> f32 {
+    let square = match mixture {
+        None => coils.map(|value| value.norm_sqr()).sum::<f32>(),
+        Some(mixture) => {
+            let row = |row: ndarray::ArrayView1<Complex32>| {
+                row.iter().zip(coils.clone()).map(|(m, x)| m * x).sum::<Complex32>().norm_sqr()
+            };
+            mixture.outer_iter().map(row).sum()
+        }
+    };
+    square.sqrt()
+}
+
+/// Σ conj(Sⱼ) xⱼ / Σ|Sⱼ|²: the image whose product with the maps is nearest to the coils' images; 0 where maps are.
 pub fn with_maps(images: ArrayView4<Complex32>, maps: ArrayView4<Complex32>) -> Array3<Complex32> {
     let (_, nz, ny, nx) = images.dim();
-    let mut sum = Array3::zeros([nz, ny, nx]);
+    let (mut sum, mut squares) = (Array3::zeros([nz, ny, nx]), Array3::<f32>::zeros([nz, ny, nx]));
     for (image, map) in images.outer_iter().zip(maps.outer_iter()) {
-        Zip::from(&mut sum).and(image).and(map).for_each(|sum, x, s| *sum += s.conj() * x);
+        Zip::from(&mut sum).and(&mut squares).and(image).and(map).for_each(|sum, square, x, s| {
+            *sum += s.conj() * x;
+            *square += s.norm_sqr();
+        });
     }
+    Zip::from(&mut sum).and(&squares).for_each(|sum, square| {
+        *sum = if *square > 0.0 { *sum / *square } else { Complex32::ZERO };
+    });
     sum
 }
 
 /// The adaptive combination. The phase is that of the coils' strongest common mixture, as ESPIRiT's maps have it.
-pub fn adaptive(images: ArrayView4<Complex32>) -> Array3<Complex32> {
+pub fn adaptive(images: ArrayView4<Complex32>, mixture: Option<&Array2<Complex32>>) -> Array3<Complex32> {
     let (coils, nz, ny, nx) = images.dim();
     let images: Array4<Complex32> = images.as_standard_layout().into_owned();
     let flat = images.view().into_shape_with_order([coils, nz * ny * nx]).expect("C order");
@@ -37,17 +60,17 @@ pub fn adaptive(images: ArrayView4<Complex32>) -> Array3<Complex32> {
     let narrow = |value: &Complex64| Complex32::new(value.re as f32, value.im as f32);
     let reference: Vec<Complex32> = components.column(0).iter().map(narrow).collect();
     let values = images.as_slice().expect("C order");
-    let lines: Vec<Vec<Complex32>> =
-        (0..nz * ny).into_par_iter().map(|line| combined_line(values, [coils, nz, ny, nx], line, &reference)).collect();
+    let line = |line: usize| combined_line((values, [coils, nz, ny, nx]), line, &reference, mixture);
+    let lines: Vec<Vec<Complex32>> = (0..nz * ny).into_par_iter().map(line).collect();
     Array3::from_shape_vec([nz, ny, nx], lines.concat()).expect("a line a line")
 }
 
 /// One line of the image.
 fn combined_line(
-    values: &[Complex32],
-    [coils, nz, ny, nx]: [usize; 4],
+    (values, [coils, nz, ny, nx]): (&[Complex32], [usize; 4]),
     line: usize,
     reference: &[Complex32],
+    mixture: Option<&Array2<Complex32>>,
 ) -> Vec<Complex32> {
     let (z, y) = (line / ny, line % ny);
     let around = |at: usize, reach: usize, extent: usize| at.saturating_sub(reach)..(at + reach + 1).min(extent);
@@ -75,7 +98,8 @@ fn combined_line(
         leading(&matrix, &mut vector, reference);
         let mixed: Complex32 = (0..coils).map(|coil| vector[coil].conj() * of_coil(coil, z, y)[x]).sum();
         let turn: Complex32 = reference.iter().zip(&vector).map(|(u, v)| u.conj() * v).sum();
-        if turn.norm() > 0.0 { mixed * turn / turn.norm() } else { mixed }
+        let mixed = if turn.norm() > 0.0 { mixed * turn / turn.norm() } else { mixed };
+        if mixture.is_some() { mixed * length(vector.iter(), mixture) } else { mixed }
     };
     (0..nx).map(pixel).collect()
 }

@@ -5,10 +5,13 @@
 
 use std::sync::Arc;
 
-use ndarray::{ArrayView4, ArrayView5, Axis};
+use ndarray::{Array4, ArrayView4, ArrayView5, Axis};
 use num_complex::Complex32;
 
-use super::{prepare::Prepared, spectrum::Spectrum};
+use super::{
+    prepare::{Prepared, lengths},
+    spectrum::Spectrum,
+};
 use crate::{
     calibration::density::{ROUNDS, density_compensation},
     device::{Array, Device, Element},
@@ -19,7 +22,7 @@ use crate::{
         Coils, Composed, LinearOperator, Nufft, Sense, SenseToeplitz, Toeplitz,
         coils::{interleaved, planar},
     },
-    scan::{Encoding, KSpace},
+    scan::Encoding,
 };
 
 /// AᴴWA, as solvers share it.
@@ -52,6 +55,8 @@ pub struct Encoded {
     pub squares: Vec<f32>,
     /// What the samples themselves tell of signal and noise.
     pub spectrum: Spectrum,
+    /// What the sets' images are multiplied by in the end, `[set, z, y, x]`, if by anything.
+    lengths: Option<Array4<f32>>,
 }
 
 /// Relative error of non-uniform transforms: below the noise of any scan.
@@ -71,11 +76,18 @@ struct Parts {
 impl Encoded {
     /// Of frame `frame`.
     pub fn new(device: &Device, prepared: &Prepared, frame: usize) -> Result<Self> {
-        Self::with_maps(device, &prepared.scan, frame, prepared.maps(frame))
+        let encoded = Self::with_maps(device, prepared, frame, prepared.maps(frame))?;
+        Ok(Self { lengths: prepared.lengths(frame).cloned(), ..encoded })
     }
 
     /// The same with maps `[set, coil, z, y, x]` that were found elsewhere.
-    pub fn with_maps(device: &Device, scan: &KSpace, frame: usize, maps: ArrayView5<Complex32>) -> Result<Self> {
+    pub fn with_maps(
+        device: &Device,
+        prepared: &Prepared,
+        frame: usize,
+        maps: ArrayView5<Complex32>,
+    ) -> Result<Self> {
+        let scan = &prepared.scan;
         let samples = scan.samples.index_axis(Axis(0), frame);
         let parts = match &scan.encoding {
             Encoding::Cartesian(masks) => {
@@ -99,6 +111,7 @@ impl Encoded {
             sensitivity,
             squares: squares(maps),
             spectrum: parts.spectrum,
+            lengths: Some(lengths(maps, prepared.mixture(frame))),
         })
     }
 
@@ -217,12 +230,16 @@ pub fn image(values: &[f32], [nz, ny, nx]: [usize; 3]) -> ndarray::Array3<Comple
     ndarray::Array3::from_shape_vec([nz, ny, nx], values).expect("an image of the scan's matrix")
 }
 
-/// The image of a frame whose maps come in sets: the root sum of squares of the sets' images, with the phase of the greatest.
+/// The image of a frame whose maps come in sets: the root sum of squares of the sets' images, at the scale of the coils as they were
+/// measured, with the phase of the greatest.
 pub fn combined(values: &[f32], encoded: &Encoded) -> ndarray::Array3<Complex32> {
     let ([nz, ny, nx], sets) = (encoded.matrix, encoded.sets);
     let parts = interleaved(values, nx);
     ndarray::Array3::from_shape_fn([nz, ny, nx], |(z, y, x)| {
-        let of = |set: usize| parts[((z * ny + y) * sets + set) * nx + x];
+        let of = |set: usize| {
+            let length = encoded.lengths.as_ref().map_or(1.0, |lengths| lengths[[set, z, y, x]]);
+            parts[((z * ny + y) * sets + set) * nx + x] * length
+        };
         let size = (0..sets).map(|set| of(set).norm_sqr()).sum::<f32>().sqrt();
         let greatest =
             (1..sets).map(of).fold(of(0), |most, value| if value.norm_sqr() > most.norm_sqr() { value } else { most });

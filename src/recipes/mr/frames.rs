@@ -3,7 +3,11 @@
 use ndarray::{Array3, Array4, Axis};
 use num_complex::Complex32;
 
-use super::{MrOptions, MrReconstruction, encoding::Encoded, prepare::prepare};
+use super::{
+    MrOptions, MrReconstruction,
+    encoding::Encoded,
+    prepare::{Prepared, prepare_sets},
+};
 use crate::{
     device::Device,
     error::{Error, Result},
@@ -17,14 +21,17 @@ use crate::{
 pub fn each_frame(
     (name, options): (&str, &MrOptions),
     scan: KSpace,
-    devices: (&Device, &Monitor),
-    one: impl FnMut(&Encoded) -> Result<(Array3<Complex32>, Vec<String>)>,
+    (device, monitor): (&Device, &Monitor),
+    mut one: impl FnMut(&Encoded) -> Result<(Array3<Complex32>, Vec<String>)>,
 ) -> Result<MrReconstruction> {
     check(options)?;
-    each_frame_of_sets((name, options), scan, devices, one)
+    each(name, (options, false), scan, (device, monitor), |encoded, prepared, frame| {
+        let (image, said) = one(encoded)?;
+        Ok((prepared.scaled(frame, image), said))
+    })
 }
 
-/// The same where `one` takes any number of sets of maps.
+/// The same where `one` takes any number of sets of maps and makes their images, planar.
 pub fn each_frame_of_sets(
     (name, options): (&str, &MrOptions),
     scan: KSpace,
@@ -32,12 +39,22 @@ pub fn each_frame_of_sets(
     mut one: impl FnMut(&Encoded) -> Result<(Array3<Complex32>, Vec<String>)>,
 ) -> Result<MrReconstruction> {
     check_all_but_sets(options)?;
-    let mut prepared = prepare(scan, options, monitor)?;
+    each(name, (options, true), scan, (device, monitor), |encoded, _, _| one(encoded))
+}
+
+fn each(
+    name: &str,
+    options: (&MrOptions, bool),
+    scan: KSpace,
+    (device, monitor): (&Device, &Monitor),
+    mut one: impl FnMut(&Encoded, &Prepared, usize) -> Result<(Array3<Complex32>, Vec<String>)>,
+) -> Result<MrReconstruction> {
+    let mut prepared = prepare_sets(scan, options, monitor)?;
     let mut notes = std::mem::take(&mut prepared.notes);
     let mut frames = Vec::new();
     for frame in 0..prepared.scan.frames() {
         let encoded = monitor.step("plan", 1, || Encoded::new(device, &prepared, frame))?;
-        let (image, said) = one(&encoded)?;
+        let (image, said) = one(&encoded, &prepared, frame)?;
         if frame == 0 {
             notes.extend(said);
         }
@@ -48,8 +65,8 @@ pub fn each_frame_of_sets(
 
 /// Refuses what no MR recipe can be asked, and more than one set of maps.
 pub fn check(options: &MrOptions) -> Result<()> {
-    if options.espirit.sets > 1 {
-        return Err(Error::Option(format!("{} sets of coil maps are for --method sense", options.espirit.sets)));
+    if let Some(sets @ 2..) = options.espirit.sets {
+        return Err(Error::Option(format!("{sets} sets of coil maps are for --method sense")));
     }
     check_all_but_sets(options)
 }

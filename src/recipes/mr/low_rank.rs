@@ -69,7 +69,8 @@ impl MrRecipe for LowRank {
             let (values, note) = iteration.run(&mut solver, ENOUGH, shape, monitor)?;
             for (frame, values) in frames.iter().zip(values.axis_chunks_iter(Axis(0), nz)) {
                 let values = values.as_standard_layout();
-                images[*frame] = Some(encoding::image(values.as_slice().unwrap_or_default(), [nz, ny, nx]));
+                let image = encoding::image(values.as_slice().unwrap_or_default(), [nz, ny, nx]);
+                images[*frame] = Some(prepared.scaled(*frame, image));
             }
             if slice == 0 {
                 notes.push(format!(

@@ -3,6 +3,7 @@
 
 pub mod options;
 
+mod calibrate;
 mod coil_images;
 mod combine;
 mod encoding;

@@ -75,7 +75,7 @@ impl MrRecipe for Nlinv {
                 let model = Arc::new(Model::new(device, &prepared.scan, *frame, mask)?);
                 let (coils, said) = monitor.step("coils and image", steps as u64, || solve(&model, steps, monitor))?;
                 let maps = maps(coils, reference);
-                let encoded = Encoded::with_maps(device, &prepared.scan, *frame, maps.view().insert_axis(Axis(0)))?;
+                let encoded = Encoded::with_maps(device, &prepared, *frame, maps.view().insert_axis(Axis(0)))?;
                 let iteration = Iteration { keep: self.0.iteration.keep, ..Iteration::default() };
                 let (image, more) = sense::image(&encoded, Strength::Auto, &iteration, (device, monitor))?;
                 if *frame == 0 {

@@ -17,10 +17,10 @@ pub struct MrOptions {
     pub iteration: Iteration,
     /// Side of the calibration region in k-space; what is fully sampled around the centre by default.
     pub calibration: Option<usize>,
-    /// How coil maps are calibrated. More than one set, for objects larger than the field of view, is for `sense`: the image is
-    /// the root sum of squares of the sets' images, with the phase of the greatest.
+    /// How coil maps are calibrated. More than one set, for objects larger than the field of view, is for `sense`, which takes two by
+    /// itself where they are of use: the image is the root sum of squares of the sets' images, with the phase of the greatest.
     pub espirit: Espirit,
-    /// Coil maps `[coil, z, y, x]`, instead.
+    /// Coil maps `[coil, z, y, x]`, instead: the image is the one whose products with them are the coils' images.
     pub maps: Option<Array4<Complex32>>,
     /// Virtual coils to compress to; by default as many as carry all but a small part of the signal.
     pub virtual_coils: Option<usize>,

@@ -1,28 +1,20 @@
 //! From a scan as it was measured to samples and coil maps: noise whitened, coils compressed, sensitivities calibrated.
+//!
+//! Maps of ours have unit root sum of squares in the coils as they were measured, so that neither whitening nor compression
+//! changes what an image's numbers are: solvers see maps of unit length after both, and their image is multiplied by the length
+//! that these have before.
 
-use std::sync::Arc;
+use ndarray::{Array2, Array3, Array4, Array5, ArrayView4, ArrayView5, Axis, Zip};
+use num_complex::{Complex32, Complex64};
 
-use ndarray::{Array4, Array5, ArrayView4, ArrayView5, Axis, s};
-use num_complex::Complex32;
-
-use super::{MrOptions, encoding::TOLERANCE};
+use super::{MrOptions, calibrate};
 use crate::{
-    calibration::{
-        Compression, Keep, Whitening, calibration_data,
-        density::{self, density_compensation},
-        fully_sampled_region,
-    },
-    device::{Device, Element},
+    calibration::{Compression, Keep, Whitening},
     error::{Error, Result},
-    geometry::Trajectory,
     monitor::Monitor,
-    operators::{Axis as FourierAxis, Fourier, LinearOperator, Nufft, Toeplitz, coils::interleaved},
-    scan::{Encoding, FrameAxis, KSpace},
-    solvers::{LinearSystem, Solver},
+    scan::{FrameAxis, KSpace},
 };
 
-/// Side of the calibration region where nothing is said: more is rarely of use (Uecker et al. 2014).
-const CALIBRATION: usize = 24;
 /// Share of the energy that virtual coils keep, and the number of coils from which on that is tried.
 const ENERGY: f64 = 0.9995;
 const MANY: usize = 13;
@@ -33,6 +25,11 @@ pub struct Prepared {
     pub scan: KSpace,
     /// `[set, coil, z, y, x]`, one entry a slice; none if nobody asked.
     maps: Vec<Array5<Complex32>>,
+    /// The length of maps of ours in the coils as they were measured, `[set, z, y, x]`, one entry a slice; of maps that were given 1
+    /// where they are not 0.
+    lengths: Vec<Array4<f32>>,
+    /// The coils as they were measured from those of `scan`, `[measured, here]`, one entry a slice; none if that changes no length.
+    mixtures: Vec<Array2<Complex32>>,
     /// Slice of each frame.
     slices: Vec<usize>,
     /// What was done.
@@ -54,70 +51,149 @@ impl Prepared {
         self.maps.get(self.slices[frame]).map(|maps| maps.view())
     }
 
+    /// What a set's image is multiplied by, `[set, z, y, x]`, to be the image of the coils as they were measured, or that which given
+    /// maps speak of: 0 where no coil sees anything, whatever a prior puts there. None if there are no maps.
+    pub fn lengths(&self, frame: usize) -> Option<&Array4<f32>> {
+        self.lengths.get(self.slices[frame])
+    }
+
+    /// An image made with the first set of maps, at the scale of the coils as they were measured.
+    pub fn scaled(&self, frame: usize, mut image: Array3<Complex32>) -> Array3<Complex32> {
+        if let Some(lengths) = self.lengths(frame) {
+            Zip::from(&mut image).and(lengths.index_axis(Axis(0), 0)).for_each(|value, length| *value *= *length);
+        }
+        image
+    }
+
+    /// How the coils as they were measured follow from those of `scan`, `[measured, here]`, where that changes lengths.
+    pub fn mixture(&self, frame: usize) -> Option<&Array2<Complex32>> {
+        self.mixtures.get(self.slices[frame])
+    }
+
     /// Frames by the slice that they show.
     pub fn frames_by_slice(&self) -> Vec<Vec<usize>> {
-        let count = self.slices.iter().max().map_or(1, |most| most + 1);
-        let of = |slice: usize| (0..self.slices.len()).filter(|frame| self.slices[*frame] == slice).collect();
-        (0..count).map(of).collect()
+        by_slice(&self.slices)
     }
+}
+
+fn by_slice(slices: &[usize]) -> Vec<Vec<usize>> {
+    let count = slices.iter().max().map_or(1, |most| most + 1);
+    (0..count).map(|slice| (0..slices.len()).filter(|frame| slices[*frame] == slice).collect()).collect()
 }
 
 /// Whitens and compresses; maps there are only where they were given.
 pub fn uncalibrated(scan: KSpace, options: &MrOptions, monitor: &Monitor) -> Result<Prepared> {
     scan.check()?;
-    let mut notes = Vec::new();
-    let scan = monitor
-        .step("coils", 1, || whiten(scan, options, &mut notes).and_then(|scan| compress(scan, options, &mut notes)))?;
     let slices = slices(&scan);
-    let maps = match &options.maps {
-        Some(maps) => vec![given(maps, &scan)?; slices.iter().max().map_or(1, |most| most + 1)],
-        None => Vec::new(),
-    };
-    Ok(Prepared { scan, maps, slices, notes })
+    let mut made =
+        Prepared { scan, maps: Vec::new(), lengths: Vec::new(), mixtures: Vec::new(), slices, notes: Vec::new() };
+    monitor.step("coils", 1, || {
+        let whitening = whiten(&mut made)?;
+        if let Some(maps) = &options.maps {
+            let count = made.frames_by_slice().len();
+            // Combined in another way, the samples stay as they are.
+            let scaled = options.combine.is_none();
+            made.maps = vec![given((maps, scaled), whitening.as_ref(), &mut made.scan)?; count];
+            let seen = lengths(made.maps[0].view(), None).mapv_into(|length| f32::from(u8::from(length > 0.0)));
+            made.lengths = vec![seen; count];
+        }
+        compress(&mut made, options, whitening)
+    })?;
+    Ok(made)
 }
 
-/// Whitens, compresses and calibrates.
+/// Whitens, compresses and calibrates one set of maps.
 pub fn prepare(scan: KSpace, options: &MrOptions, monitor: &Monitor) -> Result<Prepared> {
+    prepare_sets(scan, (options, false), monitor)
+}
+
+/// The same, with as many sets of maps as are asked for or, if `several` may be, of use.
+pub fn prepare_sets(scan: KSpace, (options, several): (&MrOptions, bool), monitor: &Monitor) -> Result<Prepared> {
     let mut prepared = uncalibrated(scan, options, monitor)?;
     if options.maps.is_none() {
-        let Prepared { scan, slices, notes, .. } = &mut prepared;
-        prepared.maps = monitor.step("calibrate", 1, || calibrate(scan, slices, options, notes))?;
+        let Prepared { scan, slices, notes, mixtures, .. } = &mut prepared;
+        let maps = monitor.step("calibrate", 1, || calibrate::maps(scan, slices, (options, several), notes))?;
+        prepared.lengths =
+            maps.iter().enumerate().map(|(slice, maps)| lengths(maps.view(), mixtures.get(slice))).collect();
+        prepared.maps = maps;
     }
     Ok(prepared)
 }
 
-fn whiten(mut scan: KSpace, options: &MrOptions, notes: &mut Vec<String>) -> Result<KSpace> {
-    // Maps that were given are those of the coils as they are.
-    if let (Some(noise), None) = (&scan.noise, &options.maps) {
-        let whitening = Whitening::from_noise(noise.view())?;
-        whitening.apply(&mut scan.samples);
-        // As large as it was, so that the same scan without its noise scan gives the same image.
-        let square = noise.iter().map(|value| f64::from(value.norm_sqr())).sum::<f64>() / noise.len() as f64;
-        scan.samples.mapv_inplace(|value| value * square.sqrt() as f32);
-        notes.push(format!("noise whitened by {} samples of noise", noise.ncols()));
-    }
-    scan.noise = None;
-    Ok(scan)
+/// The length √Σ|s|² of each map, in the coils as they were measured.
+pub fn lengths(maps: ArrayView5<Complex32>, mixture: Option<&Array2<Complex32>>) -> Array4<f32> {
+    let square = |coils: ndarray::ArrayView1<Complex32>| match mixture {
+        None => coils.iter().map(|s| s.norm_sqr()).sum::<f32>(),
+        Some(mixture) => mixture
+            .outer_iter()
+            .map(|row| row.iter().zip(&coils).map(|(m, s)| m * s).sum::<Complex32>().norm_sqr())
+            .sum(),
+    };
+    maps.map_axis(Axis(1), |coils| square(coils).sqrt())
 }
 
-fn compress(mut scan: KSpace, options: &MrOptions, notes: &mut Vec<String>) -> Result<KSpace> {
-    let coils = scan.coils();
+/// Makes the noise of all coils alike and independent, of the size that it has on average: what did it.
+fn whiten(made: &mut Prepared) -> Result<Option<Whitening>> {
+    let Some(noise) = made.scan.noise.take() else { return Ok(None) };
+    let mut whitening = Whitening::from_noise(noise.view())?;
+    let square = noise.iter().map(|value| f64::from(value.norm_sqr())).sum::<f64>() / noise.len() as f64;
+    whitening.matrix.mapv_inplace(|value| value * square.sqrt());
+    whitening.apply(&mut made.scan.samples);
+    made.notes.push(format!("noise whitened by {} samples of noise", noise.ncols()));
+    Ok(Some(whitening))
+}
+
+fn compress(made: &mut Prepared, options: &MrOptions, whitening: Option<Whitening>) -> Result<()> {
+    let coils = made.scan.coils();
+    let by_slice = made.frames_by_slice();
+    let unwhitened = whitening.map(|whitening| whitening.inverse());
+    let narrow = |matrix: Array2<Complex64>| matrix.mapv(|x| Complex32::new(x.re as f32, x.im as f32));
     let keep = match options.virtual_coils {
+        Some(_) if options.maps.is_some() => {
+            return Err(Error::Option(
+                "maps are of the coils as they are: give either them or a number of virtual coils".into(),
+            ));
+        }
         Some(count) => Keep::Coils(count),
-        None if options.maps.is_some() || coils < MANY => return Ok(scan),
+        None if options.maps.is_some() || coils < MANY => {
+            made.mixtures = unwhitened.map_or(Vec::new(), |matrix| vec![narrow(matrix); by_slice.len()]);
+            return Ok(());
+        }
         None => Keep::Energy(ENERGY),
     };
-    if options.maps.is_some() {
-        return Err(Error::Option(
-            "maps are of the coils as they are: give either them or a number of virtual coils".into(),
-        ));
+    let samples = &made.scan.samples;
+    let of_slice = |frames: &Vec<usize>| {
+        let views: Vec<ArrayView4<Complex32>> =
+            frames.iter().map(|frame| samples.index_axis(Axis(0), *frame)).collect();
+        Compression::new(&views, keep)
+    };
+    // A slice without signal has nothing to compress; it takes what another one's mixtures are.
+    let found: Vec<Result<Compression>> = by_slice.iter().map(of_slice).collect();
+    let most = found.iter().flatten().map(|one| one.coils()).max();
+    let Some(most) = most else { return found.into_iter().next().expect("a slice").map(|_| ()) };
+    let whole = |one: &Result<Compression>| one.as_ref().ok().map(|one| one.widened(most));
+    let any = found.iter().find_map(whole).expect("one was found");
+    let all: Vec<Compression> = found.iter().map(|one| whole(one).unwrap_or_else(|| any.clone())).collect();
+    if most < coils {
+        let (frames, _, nz, ny, nx) = samples.dim();
+        let mut compressed = Array5::zeros((frames, most, nz, ny, nx));
+        for (frame, into) in compressed.outer_iter_mut().enumerate() {
+            all[made.slices[frame]].apply(samples.index_axis(Axis(0), frame), into);
+        }
+        made.scan.samples = compressed;
+        made.notes.push(match by_slice.len() {
+            1 => format!("{coils} coils compressed to {most}"),
+            slices => format!("{coils} coils compressed to {most}, in each of {slices} slices by its own mixtures"),
+        });
     }
-    let compression = Compression::new(scan.samples.index_axis(Axis(0), 0), keep)?;
-    if compression.coils() < coils {
-        scan.samples = compression.apply(&scan.samples);
-        notes.push(format!("{coils} coils compressed to {}", compression.coils()));
+    if let Some(matrix) = unwhitened {
+        let back = |one: &Compression| match most < coils {
+            true => narrow(matrix.dot(&one.matrix.t().mapv(|x| x.conj()))),
+            false => narrow(matrix.clone()),
+        };
+        made.mixtures = all.iter().map(back).collect();
     }
-    Ok(scan)
+    Ok(())
 }
 
 /// The slice that each frame shows: frames of one slice share their maps.
@@ -136,7 +212,13 @@ fn slices(scan: &KSpace) -> Vec<usize> {
     (0..scan.frames()).map(of).collect()
 }
 
-fn given(maps: &Array4<Complex32>, scan: &KSpace) -> Result<Array5<Complex32>> {
+/// Maps that were given, whitened as the samples are, and of unit mean square where coils see anything: the samples are divided by
+/// as much, so that the image is the one whose product with the maps are the coils' images.
+fn given(
+    (maps, scaled): (&Array4<Complex32>, bool),
+    whitening: Option<&Whitening>,
+    scan: &mut KSpace,
+) -> Result<Array5<Complex32>> {
     let (coils, nz, ny, nx) = maps.dim();
     if coils != scan.coils() || [nz, ny, nx] != scan.matrix() {
         return Err(Error::Scan(format!(
@@ -146,98 +228,18 @@ fn given(maps: &Array4<Complex32>, scan: &KSpace) -> Result<Array5<Complex32>> {
             scan.matrix()
         )));
     }
-    Ok(maps.clone().insert_axis(Axis(0)))
-}
-
-fn calibrate(
-    scan: &KSpace,
-    slices: &[usize],
-    options: &MrOptions,
-    notes: &mut Vec<String>,
-) -> Result<Vec<Array5<Complex32>>> {
-    let count = slices.iter().max().map_or(1, |most| most + 1);
-    let mut maps = Vec::with_capacity(count);
-    for slice in 0..count {
-        let frames: Vec<usize> = (0..scan.frames()).filter(|frame| slices[*frame] == slice).collect();
-        let (data, what) = calibration(scan, &frames, options)?;
-        if slice == 0 {
-            notes.push(what);
-        }
-        maps.push(options.espirit.maps(data.view(), scan.matrix())?.maps);
+    let mut maps = maps.clone().insert_axis(Axis(0));
+    if let Some(whitening) = whitening {
+        whitening.apply(&mut maps);
     }
+    let squares = lengths(maps.view(), None).mapv_into(|length| length * length);
+    let seen: Vec<f64> = squares.iter().filter(|square| **square > 0.0).map(|square| f64::from(*square)).collect();
+    let size = (seen.iter().sum::<f64>() / seen.len() as f64).sqrt();
+    if !(size.is_normal() && size.is_finite()) {
+        return Err(Error::Scan("the coil maps are all 0, or too small or large for f32".into()));
+    }
+    let scale = if scaled { (1.0 / size) as f32 } else { 1.0 };
+    maps.mapv_inplace(|value| value * scale);
+    scan.samples.par_mapv_inplace(|value| value * scale);
     Ok(maps)
-}
-
-/// The calibration data of some frames, `[coil, z, y, x]`, in the mean over the frames; and what was taken.
-fn calibration(scan: &KSpace, frames: &[usize], options: &MrOptions) -> Result<(Array4<Complex32>, String)> {
-    let limit = options.calibration.unwrap_or(CALIBRATION);
-    let masks = match &scan.encoding {
-        Encoding::Cartesian(masks) => masks,
-        Encoding::Trajectory(list) => {
-            let trajectory = &list[if list.len() > 1 { frames[0] } else { 0 }];
-            return gridded(scan.samples.index_axis(Axis(0), frames[0]), trajectory, limit);
-        }
-    };
-    let mask = &masks[if masks.len() > 1 { frames[0] } else { 0 }];
-    let region = fully_sampled_region(mask, limit)?;
-    let [z, y, x] = region.clone().map(|range| range.len());
-    let mut sum = calibration_data(scan.samples.slice(s![frames[0], .., .., .., ..]), &region);
-    for frame in &frames[1..] {
-        sum += &calibration_data(scan.samples.slice(s![*frame, .., .., .., ..]), &region);
-    }
-    let what = if mask.shape[0] > 1 { format!("{x} × {y} × {z}") } else { format!("{x} × {y}") };
-    Ok((sum, format!("coil maps by ESPIRiT from the central {what} points of k-space")))
-}
-
-/// The central k-space of samples along a trajectory, `[coil, z, y, x]`: the image at low resolution that they agree with best,
-/// by conjugate gradients, and its transform.
-fn gridded(
-    samples: ArrayView4<Complex32>,
-    trajectory: &Trajectory,
-    limit: usize,
-) -> Result<(Array4<Complex32>, String)> {
-    const ROUNDS: usize = 12;
-    // A margin, since the outermost points have neighbours on one side only.
-    let [nz, ny, nx] = trajectory.matrix.map(|extent| extent.min(limit + limit / 3));
-    let inside = |point: &[f32; 3]| point.iter().zip([nx, ny, nz]).all(|(k, n)| n == 1 || k.abs() <= 0.5 * n as f32);
-    let kept: Vec<usize> = (0..trajectory.points.len()).filter(|index| inside(&trajectory.points[*index])).collect();
-    let centre =
-        Trajectory { matrix: [nz, ny, nx], points: kept.iter().map(|index| trajectory.points[*index]).collect() };
-    if kept.is_empty() {
-        return Err(Error::Scan(
-            "no sample lies near the centre of k-space: there is no calibration region; give --maps".into(),
-        ));
-    }
-    let (device, coils) = (Device::cpu(), samples.dim().0);
-    let weights = density_compensation(&centre, density::ROUNDS)?;
-    let nufft = Nufft::new(&device, &centre, coils, TOLERANCE)?;
-    let mut lines = Vec::with_capacity(2 * coils * kept.len());
-    for coil in samples.axis_iter(Axis(0)) {
-        let value = |index: usize| coil[[0, 0, kept[index]]] * weights[index];
-        lines.extend((0..kept.len()).map(|index| value(index).re));
-        lines.extend((0..kept.len()).map(|index| value(index).im));
-    }
-    let mut right = device.zeros(nufft.domain(), Element::F32)?;
-    nufft.adjoint(&device.upload(nufft.range(), lines)?, &mut right)?;
-    let normal = Arc::new(Toeplitz::new(&device, &centre, &weights, (coils, TOLERANCE))?);
-    let start = device.zeros(nufft.domain(), Element::F32)?;
-    let mut solver = LinearSystem::new(&device, normal, right, start, 0.0)?;
-    for _ in 0..ROUNDS {
-        solver.next().expect("solvers never end")?;
-    }
-    let axes: Vec<FourierAxis> = [(FourierAxis::Z, nz), (FourierAxis::Y, ny), (FourierAxis::X, nx)]
-        .into_iter()
-        .filter_map(|(axis, extent)| (extent > 1).then_some(axis))
-        .collect();
-    let mut spectrum = device.zeros(nufft.domain(), Element::F32)?;
-    Fourier::centred(&device, coils, [nz, ny, nx], &axes)?.forward(solver.solution(), &mut spectrum)?;
-    let values = interleaved(&device.download::<f32>(&spectrum)?, nx);
-    let all = Array4::from_shape_vec([coils, nz, ny, nx], values).expect("a low-resolution image a coil");
-    let middle = |extent: usize| {
-        let kept = extent.min(limit);
-        extent / 2 - kept / 2..extent / 2 - kept / 2 + kept
-    };
-    let data = calibration_data(all.view(), &[middle(nz), middle(ny), middle(nx)]);
-    let what = format!("coil maps by ESPIRiT from the central {} cycles per field of view, gridded", data.dim().3);
-    Ok((data, what))
 }
