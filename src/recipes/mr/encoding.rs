@@ -81,12 +81,7 @@ impl Encoded {
     }
 
     /// The same with maps `[set, coil, z, y, x]` that were found elsewhere.
-    pub fn with_maps(
-        device: &Device,
-        prepared: &Prepared,
-        frame: usize,
-        maps: ArrayView5<Complex32>,
-    ) -> Result<Self> {
+    pub fn with_maps(device: &Device, prepared: &Prepared, frame: usize, maps: ArrayView5<Complex32>) -> Result<Self> {
         let scan = &prepared.scan;
         let samples = scan.samples.index_axis(Axis(0), frame);
         let parts = match &scan.encoding {
