@@ -65,7 +65,7 @@ impl Kernel for CropLines {
     }
 
     fn example(seed: u64) -> Example<Self> {
-        let [pairs, lines] = if seed % 2 == 0 { [6, 8] } else { [2, 5] };
+        let [pairs, lines] = if seed.is_multiple_of(2) { [6, 8] } else { [2, 5] };
         let (cells, before) = (50 + 9, 4 * (seed % 3) as u32);
         let kernel = Self {
             pairs,

@@ -98,7 +98,7 @@ impl Kernel for PadLines {
 
     fn example(seed: u64) -> Example<Self> {
         // Lines of three views less one, or a part of the rows of two views.
-        let [pairs, lines] = if seed % 2 == 0 { [6, 8] } else { [2, 5] };
+        let [pairs, lines] = if seed.is_multiple_of(2) { [6, 8] } else { [2, 5] };
         let kernel = Self {
             pairs,
             lines,

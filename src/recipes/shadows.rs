@@ -223,9 +223,8 @@ fn solved(mut m: [[f64; 4]; 3], count: usize) -> Option<[f64; 3]> {
         }
         for row in (0..count).filter(|row| *row != pivot) {
             let factor = m[row][pivot] / m[pivot][pivot];
-            for column in 0..4 {
-                m[row][column] -= factor * m[pivot][column];
-            }
+            let line = m[pivot];
+            m[row].iter_mut().zip(line).for_each(|(value, of_pivot)| *value -= factor * of_pivot);
         }
     }
     Some([0, 1, 2].map(|row| if row < count { m[row][3] / m[row][row] } else { 0.0 }))

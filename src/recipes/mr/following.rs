@@ -16,11 +16,14 @@ use crate::{
 /// The first guess of σ, as a part of the data's rms.
 const FIRST_GUESS: f64 = 0.1;
 
+/// λ for σ of a measured number, and an image, planar.
+pub(super) type Usual = Box<dyn Fn(f64, &[f32]) -> f64>;
+
 /// λ over σ, and what λ is to be.
 pub(super) struct Wish {
     pub strength: Strength,
-    /// λ for σ of a measured number, and an image, planar, unless told otherwise.
-    pub usual: Box<dyn Fn(f64, &[f32]) -> f64>,
+    /// λ, unless told otherwise.
+    pub usual: Usual,
     /// Σ w over the real numbers measured: their σ² is what is unexplained over it.
     pub numbers: f64,
     /// The most that σ² can be.

@@ -226,10 +226,11 @@ impl Iterator for Tuned {
     fn next(&mut self) -> Option<Self::Item> {
         let progress = self.system.next()?;
         self.iteration += 1;
-        if self.iteration <= TUNED && self.iteration.is_multiple_of(LOOK) {
-            if let Err(error) = self.tune() {
-                return Some(Err(error));
-            }
+        if self.iteration <= TUNED
+            && self.iteration.is_multiple_of(LOOK)
+            && let Err(error) = self.tune()
+        {
+            return Some(Err(error));
         }
         Some(progress.map(|_| Progress { iteration: self.iteration }))
     }
