@@ -1,14 +1,16 @@
 //! Every linear operator and its adjoint belong together: ⟨Ax, y⟩ = ⟨x, Aᵀy⟩ to rounding.
 
+use std::sync::Arc;
+
 use ndarray::Array5;
 use num_complex::Complex32;
 use rushlight::{
     device::{Array, Device, Element, HostArray},
     geometry::{Fan, Geometry, Grid, LengthUnit, Mask, Parallel, Trajectory},
     operators::{
-        Axis, Coils, Composed, FiniteDifferences, FirstChannels, Fourier, LinearOperator, Normal, Nufft, Pixels, Sense,
-        SenseNormal, SenseToeplitz, SymmetrisedDifferences, Toeplitz, UndecimatedWavelets, Wavelets, Weighted,
-        WithinFirstChannels, XRay, wavelet::Family,
+        Axis, Coils, Composed, FiniteDifferences, FirstChannels, Fourier, LinearOperator, Normal, Nufft, Outer, Pixels,
+        RampPreconditioner, Sense, SenseNormal, SenseToeplitz, SymmetrisedDifferences, Toeplitz, UndecimatedWavelets,
+        Wavelets, Weighted, WithinFirstChannels, XRay, wavelet::Family,
     },
 };
 
@@ -64,6 +66,13 @@ fn weighted(device: &Device) -> Weighted<XRay> {
     let diagonal = HostArray::noise(xray.range(), 3);
     let diagonal = device.upload(xray.range(), diagonal.numbers::<f32>()).unwrap();
     Weighted::new(device, xray, diagonal).unwrap()
+}
+
+fn preconditioner(device: &Device) -> RampPreconditioner {
+    let geometry = parallel();
+    let count = geometry.shape().iter().product();
+    let squares = HostArray::noise(&[count], 4).numbers::<f32>().iter().map(|value| value.abs()).collect();
+    RampPreconditioner::new(device, geometry.shape(), 70.0, squares).unwrap()
 }
 
 /// Images small enough that one fits the smallest binding here; along trajectories, that a finer grid does.
@@ -178,6 +187,8 @@ fn operators(device: &Device) -> Vec<(&'static str, Box<dyn LinearOperator>)> {
         ("wavelets, mean over shifts", Box::new(undecimated(device).mean_over_shifts())),
         ("first of three channels", Box::new(first_channels(device))),
         ("weighted", Box::new(weighted(device))),
+        ("there, forth and back", Box::new(Outer::new(device, Arc::new(weighted(device))).unwrap())),
+        ("ramp preconditioner", Box::new(preconditioner(device))),
         ("fourier", Box::new(Fourier::new(device, 5, [1, 16, 24], &[Axis::Y, Axis::X]).unwrap())),
         ("fourier, centred", Box::new(Fourier::centred(device, 1, [5, 6, 23], &[Axis::Z, Axis::X]).unwrap())),
     ]

@@ -132,7 +132,8 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
         None => Weights::Ct,
     };
     let (correlation, depth, turned) = (Correlation::white(), flags.depth, !flags.once);
-    let options = Options { noise, strength: flags.strength, weights, correlation, depth, turned, careful: true };
+    let options =
+        Options { noise, strength: flags.strength, weights, correlation, depth, turned, careful: true, coarse: false };
     // What cannot be is refused before anything is read.
     denoisers::named(&flags.method, &options)?;
     if complex && flags.depth > 0 {

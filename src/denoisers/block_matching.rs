@@ -171,6 +171,8 @@ fn of_lines<'a>(sigmas: &'a [f32], lines: &Range<usize>, nx: usize) -> Deviation
 /// As asked for.
 pub fn denoiser(options: &Options) -> Box<dyn Denoiser> {
     let (correlation, slices) = (options.correlation.clone(), options.depth);
-    let method = BlockMatching { strength: options.strength as f32, correlation, slices, ..BlockMatching::default() };
+    let usual = BlockMatching::default();
+    let step = if options.coarse { 2 * usual.step } else { usual.step };
+    let method = BlockMatching { strength: options.strength as f32, step, correlation, slices, ..usual };
     for_noise(method, false, options.noise)
 }

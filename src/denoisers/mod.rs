@@ -91,6 +91,8 @@ pub struct Options {
     /// Whether tv, tgv and bilateral ask how much they help before they are believed (Stein's estimate of the risk): two to eight times the work,
     /// and never an image that is worse than it was.
     pub careful: bool,
+    /// Whether bm3d takes a patch's like every six pixels instead of every three: a quarter of the work, for what is denoised again.
+    pub coarse: bool,
 }
 
 impl Default for Options {
@@ -103,6 +105,7 @@ impl Default for Options {
             depth: 0,
             turned: true,
             careful: true,
+            coarse: false,
         }
     }
 }

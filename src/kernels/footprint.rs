@@ -219,7 +219,7 @@ pub(super) fn greater(a: f32, b: f32) -> f32 {
 /// The same for one view's parallel rays, whose boxes of half widths `p` and `q` never change: distances are scaled so
 /// that the trapezoid's height is 1.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Trapezoid {
+struct Trapezoid {
     scale: f32,
     reach: f32,
     top: f32,
@@ -227,7 +227,7 @@ pub(super) struct Trapezoid {
 }
 
 impl Trapezoid {
-    pub fn new(p: f64, q: f64) -> Self {
+    fn new([p, q]: [f64; 2]) -> Self {
         let (wide, narrow) = (p.max(q), p.min(q));
         Self {
             scale: (0.5 / wide) as f32,
@@ -250,13 +250,27 @@ pub(super) struct Comb {
     /// From a sink to the next, in sources.
     pub stride: f64,
     pub taps: usize,
+    /// Half of the trapezoid's foot less half a source; its ramp; 1/(2·ramp); 1 over its width at half height: in sources.
+    foot: f32,
+    ramp: f32,
+    bend: f32,
+    share: f32,
 }
 
+/// By how much the sinks' middles may lie beyond the half source about the first that they are counted from, so that rounding
+/// does not take the one before.
+const MARGIN: f64 = 1e-3;
+
 impl Comb {
-    pub fn new(trapezoid: Trapezoid, edge: f64, radius: f64, stride: f64) -> Self {
+    /// A sink sees a source by boxes of these half widths, where the sources' edges lie `edge` apart.
+    pub fn new(boxes: [f64; 2], edge: f64, stride: f64) -> Self {
+        let [p, q] = boxes.map(|half| half / edge);
+        let (trapezoid, radius) = (Trapezoid::new(boxes), p + q + 0.5);
         // Rounding must not add an empty tap to what meets edge on edge.
         let taps = (2.0 * radius - 1e-6).ceil() as usize;
-        Self { edge: edge as f32 * trapezoid.scale, trapezoid, radius, stride, taps }
+        let (foot, ramp, share) = ((p + q - 0.5) as f32, (2.0 * p.min(q)) as f32, (0.5 / p.max(q)) as f32);
+        let (edge, bend) = (edge as f32 * trapezoid.scale, (0.25 / p.min(q)) as f32);
+        Self { trapezoid, edge, radius, stride, taps, foot, ramp, bend, share }
     }
 
     /// Whether all that N sinks see fits into two registers.
@@ -265,11 +279,56 @@ impl Comb {
         (L::N - 1) as f64 * self.stride.abs() + self.taps as f64 + 2.0 <= most as f64
     }
 
+    /// Whether [`Self::of_three`] serves N sinks, and whether each of its sources fits into one register.
+    pub fn few<L: Lanes>(&self) -> Option<bool> {
+        (self.taps <= 3 && self.near::<L>()).then(|| self.stride.abs() <= 1.0)
+    }
+
     /// From the first sink, at `position` among the sources, to the first source that any of the N sinks sees.
     #[inline(always)]
     pub fn base<L: Lanes>(&self, position: f64) -> f64 {
         let last = (L::N - 1) as f64 * self.stride;
         (position + last.min(0.0) - self.radius).floor()
+    }
+
+    /// Sums of `N` sinks, the first at `position`, of which none sees more than three sources: the one that its middle is in,
+    /// and parts of its neighbours. That is half the work of [`Self::sums`], as less than half of the trapezoid lies on
+    /// either neighbour. They are the first number and [`Self::share`] times the second.
+    ///
+    /// # Safety
+    /// `sources` has, from `least` − 1 to `most` + 2N, numbers; `most` is a whole number, too.
+    #[inline(always)]
+    pub unsafe fn of_three<L: Lanes, const ONE: bool>(
+        &self,
+        sources: *const f32,
+        bounds: Option<[f64; 2]>,
+        position: f64,
+    ) -> [L; 2] {
+        unsafe {
+            let last = ((L::N - 1) as f64 * self.stride).min(0.0);
+            let first = (position + (last + 0.5 - MARGIN)).floor();
+            let offset = L::splat((position - first) as f32);
+            // What is clamped sees zeros only, whatever its weights.
+            let first = bounds.map_or(first, |[least, most]| first.max(least).min(most));
+            let start = sources.offset(first.to_int_unchecked::<isize>());
+            let place = L::count().mul_add(L::splat(self.stride as f32), offset);
+            let mut marked = place.marked();
+            if ONE {
+                marked = marked.min(L::splat((L::N - 1) as f32).marked());
+            }
+            let away = place.sub(marked.unmarked());
+            let before = pick::<L, ONE>(start.sub(1), marked);
+            let middle = pick::<L, ONE>(start, marked);
+            let after = pick::<L, ONE>(start.add(1), marked);
+            let (foot, slope) = (L::splat(self.foot), [L::splat(self.ramp), L::splat(self.bend)]);
+            let below = area(foot.sub(away), slope).mul(before.sub(middle));
+            [middle, area(foot.add(away), slope).mul_add(after.sub(middle), below)]
+        }
+    }
+
+    /// See [`Self::of_three`].
+    pub fn share(&self) -> f32 {
+        self.share
     }
 
     /// Sums of `N` sinks, the first at `position`; `sources` is the line's number 0 between zeros, of which `count` are
@@ -314,6 +373,22 @@ impl Comb {
             }
             before.mul_add(L::splat(0.5), sum)
         }
+    }
+}
+
+// Functions, as a closure would not be given the loop's instructions unless the compiler chose to inline it.
+#[inline(always)]
+unsafe fn pick<L: Lanes, const ONE: bool>(numbers: *const f32, marked: L) -> L {
+    unsafe { if ONE { L::pick_one(numbers, marked) } else { L::pick_two(numbers, marked) } }
+}
+
+/// The area of a trapezoid of height 1 up to that `far` from its end; at most to its middle. `slope` is its ramp, and 1/(2·ramp).
+#[inline(always)]
+unsafe fn area<L: Lanes>(far: L, [ramp, bend]: [L; 2]) -> L {
+    unsafe {
+        let far = far.max(L::splat(0.0));
+        let sloped = far.min(ramp);
+        sloped.mul_add(sloped.mul_add(bend, L::splat(-1.0)), far)
     }
 }
 

@@ -5,7 +5,7 @@
 use rayon::prelude::*;
 
 use super::{
-    footprint::{Comb, Edges, MATRIX, NARROWEST, PAD, SLACK, Table, Trapezoid, greater, lesser, share},
+    footprint::{Comb, Edges, MATRIX, NARROWEST, PAD, SLACK, Table, greater, lesser, share},
     lanes::{self, Lanes, Loop},
     part::Part,
 };
@@ -61,7 +61,8 @@ impl FootprintBackproject {
         });
     }
 
-    /// The lines between zeros, times the length of each cell's ray in a line of the slice.
+    /// The lines between zeros, times the length of each cell's ray in a line of the slice (for parallel rays, times what a
+    /// pixel sees of it).
     fn weighted(&self, lines: &[f32], matrices: &[[f32; MATRIX]]) -> Vec<f32> {
         let part = &self.part;
         let columns = part.columns as usize;
@@ -75,7 +76,8 @@ impl FootprintBackproject {
             };
             let table = Table::read(matrix);
             let middle = (columns as f32 - 1.0) / 2.0;
-            let same = table.parallel().then(|| table.length(false, 0.0));
+            // A parallel view's pixel sees as much as its width across the detector.
+            let same = table.parallel().then(|| table.length(false, 0.0) * table.n[1].abs());
             for (column, (weighted, value)) in weighted[PAD..].iter_mut().zip(line).enumerate() {
                 let length = same.unwrap_or_else(|| table.length(self.curved == 1, column as f32 - middle));
                 *weighted = value * length;
@@ -123,41 +125,51 @@ impl Loop for Band<'_> {
     }
 }
 
-/// What a pixel sees of a parallel view, and by what its sums are to be multiplied.
-fn parallel(table: &Table<f32>) -> Option<(Comb, f32)> {
-    table.parallel().then(|| {
-        let [_, na, nr] = table.n.map(f64::from);
-        let (half, spread) = (0.5 * na.abs(), (0.5 * nr.abs()).max(f64::from(NARROWEST)));
-        let along_x = if table.transposed { nr } else { na };
-        (Comb::new(Trapezoid::new(half, spread), 1.0, 0.5 + half + spread, along_x), na.abs() as f32)
-    })
+/// What a pixel sees of a parallel view.
+fn parallel(table: &Table<f32>) -> Comb {
+    let [_, na, nr] = table.n.map(f64::from);
+    let spread = (0.5 * nr.abs()).max(f64::from(NARROWEST));
+    Comb::new([0.5 * na.abs(), spread], 1.0, if table.transposed { nr } else { na })
 }
 
+/// Registers that see a view one after the other, so that what concerns the view alone is brought once.
+const SIDE_BY_SIDE: usize = 4;
+
 impl Band<'_> {
-    /// A register of pixels sees all parallel views.
+    /// A few registers of pixels see all parallel views.
     #[inline(always)]
     unsafe fn parallel<L: Lanes>(&mut self) {
-        let combs: Vec<_> = self.parallel.iter().filter_map(|view| parallel(&view.table)).collect();
+        let combs: Vec<_> = self.parallel.iter().map(|view| parallel(&view.table)).collect();
+        let columns = self.columns as f64;
         for (index, pixels) in self.pixels.chunks_exact_mut(self.nx).enumerate() {
             let y = (self.y + index) as f64 - self.middle[1];
-            for start in (0..self.nx).step_by(L::N) {
-                let x = start as f64 - self.middle[0];
+            for (block, pixels) in pixels.chunks_mut(SIDE_BY_SIDE * L::N).enumerate() {
+                let x = (block * SIDE_BY_SIDE * L::N) as f64 - self.middle[0];
                 unsafe {
-                    let mut sum = L::splat(0.0);
-                    for (view, (comb, amplitude)) in self.parallel.iter().zip(&combs) {
+                    let mut sums = [L::splat(0.0); SIDE_BY_SIDE];
+                    for (view, comb) in self.parallel.iter().zip(&combs) {
                         let [n0, na, nr] = view.table.n.map(f64::from);
                         let (nx, ny) = if view.table.transposed { (nr, na) } else { (na, nr) };
-                        let position = n0 + nx * x + ny * y + (self.columns as f64 - 1.0) / 2.0;
+                        let position = n0 + nx * x + ny * y + (columns - 1.0) / 2.0;
                         let cells = view.line.as_ptr().add(PAD);
-                        let sums = match (comb.near::<L>(), comb.taps) {
-                            (true, 2) => comb.sums::<L, 2, false>(cells, self.columns, position),
-                            (true, 3) => comb.sums::<L, 3, false>(cells, self.columns, position),
-                            (true, _) => comb.sums::<L, 0, false>(cells, self.columns, position),
-                            _ => comb.sums::<L, 0, true>(cells, self.columns, position),
-                        };
-                        sum = sums.mul_add(L::splat(*amplitude), sum);
+                        match (comb.few::<L>(), comb.near::<L>()) {
+                            (Some(true), _) => of_three::<L, true>(comb, (cells, columns), position, &mut sums),
+                            (Some(false), _) => of_three::<L, false>(comb, (cells, columns), position, &mut sums),
+                            (None, near) => {
+                                for (place, sum) in sums.iter_mut().enumerate() {
+                                    let position = position + (place * L::N) as f64 * comb.stride;
+                                    *sum = sum.add(if near {
+                                        comb.sums::<L, 0, false>(cells, self.columns, position)
+                                    } else {
+                                        comb.sums::<L, 0, true>(cells, self.columns, position)
+                                    });
+                                }
+                            }
+                        }
                     }
-                    add(sum, &mut pixels[start..]);
+                    for (pixels, sum) in pixels.chunks_mut(L::N).zip(sums) {
+                        add(sum, pixels);
+                    }
                 }
             }
         }
@@ -188,6 +200,24 @@ impl Band<'_> {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Adds what registers side by side, the first at `position`, see of a view's `(cells, columns)`, see [`Comb::of_three`].
+#[inline(always)]
+unsafe fn of_three<L: Lanes, const ONE: bool>(
+    comb: &Comb,
+    (cells, columns): (*const f32, f64),
+    position: f64,
+    sums: &mut [L; SIDE_BY_SIDE],
+) {
+    unsafe {
+        let share = L::splat(comb.share());
+        for (place, sum) in sums.iter_mut().enumerate() {
+            let position = position + (place * L::N) as f64 * comb.stride;
+            let [middle, sides] = comb.of_three::<L, ONE>(cells, Some([1.0 - PAD as f64, columns]), position);
+            *sum = sum.add(sides.mul_add(share, middle));
         }
     }
 }

@@ -7,7 +7,7 @@
 use rayon::prelude::*;
 
 use super::{
-    footprint::{Comb, Edges, MATRIX, NARROWEST, PAD, SLACK, Table, Trapezoid, greater, lesser, share},
+    footprint::{Comb, Edges, MATRIX, NARROWEST, PAD, SLACK, Table, greater, lesser, share},
     lanes::{self, Lanes, Loop},
     part::Part,
 };
@@ -146,16 +146,15 @@ impl Cells<'_> {
     unsafe fn parallel<L: Lanes>(mut self) {
         let [_, na, nr] = self.table.n.map(f64::from);
         let spread = (0.5 * nr.abs()).max(f64::from(NARROWEST));
-        let radius = (0.5 + 0.5 * na.abs() + spread) / na.abs();
-        let comb = Comb::new(Trapezoid::new(0.5, spread), na.abs(), radius, 1.0 / na);
+        let comb = Comb::new([0.5, spread], na.abs(), 1.0 / na);
         for start in (0..self.cells.len()).step_by(L::N) {
             let column = self.first + start as f32;
             unsafe {
-                let sums = match (comb.near::<L>(), comb.taps) {
-                    (true, 2) => self.march::<L, 2, false>(&comb, column),
-                    (true, 3) => self.march::<L, 3, false>(&comb, column),
-                    (true, 4) => self.march::<L, 4, false>(&comb, column),
-                    (true, _) => self.march::<L, 0, false>(&comb, column),
+                let sums = match (comb.few::<L>(), comb.near::<L>(), comb.taps) {
+                    (Some(true), ..) => self.march_of_three::<L, true>(&comb, column),
+                    (Some(false), ..) => self.march_of_three::<L, false>(&comb, column),
+                    (None, true, 4) => self.march::<L, 4, false>(&comb, column),
+                    (None, true, _) => self.march::<L, 0, false>(&comb, column),
                     _ => self.march::<L, 0, true>(&comb, column),
                 };
                 self.add(start, sums);
@@ -173,26 +172,46 @@ impl Cells<'_> {
         }
     }
 
+    /// The first cell's ray, position = start + step·r, and the lines of which any cell sees something.
     #[inline(always)]
-    unsafe fn march<L: Lanes, const TAPS: usize, const FAR: bool>(&self, comb: &Comb, column: f32) -> L {
+    fn path<L: Lanes>(&self, comb: &Comb, column: f32) -> ([f64; 2], std::ops::Range<usize>) {
         let [n0, na, nr] = self.table.n.map(f64::from);
         let [middle, along] = self.slice.middle();
-        // The first cell's ray: position = start + step·r.
         let step = -nr / na;
         let start = (f64::from(column) - n0) / na + middle - step * along;
         let width = (L::N - 1) as f64 * comb.stride;
         let reach = [width.min(0.0) - comb.radius - 1.0, width.max(0.0) + comb.radius + 1.0];
         let lines = within(start, step, [-reach[1], self.slice.across as f64 - reach[0]], self.slice.along);
+        ([start, step], lines)
+    }
+
+    #[inline(always)]
+    unsafe fn march<L: Lanes, const TAPS: usize, const FAR: bool>(&self, comb: &Comb, column: f32) -> L {
+        let ([start, step], lines) = self.path::<L>(comb, column);
         unsafe {
-            let mut sums = [L::splat(0.0); 2];
+            let mut sum = L::splat(0.0);
             let mut line = self.slice.line(0).add(lines.start * self.slice.stride());
             for r in lines {
-                let position = start + step * r as f64;
-                let sum = comb.sums::<L, TAPS, FAR>(line, self.slice.across, position);
-                sums[r % 2] = sums[r % 2].add(sum);
+                sum = sum.add(comb.sums::<L, TAPS, FAR>(line, self.slice.across, start + step * r as f64));
                 line = line.wrapping_add(self.slice.stride());
             }
-            sums[0].add(sums[1])
+            sum
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn march_of_three<L: Lanes, const ONE: bool>(&self, comb: &Comb, column: f32) -> L {
+        let ([start, step], lines) = self.path::<L>(comb, column);
+        unsafe {
+            let (mut middles, mut sides) = (L::splat(0.0), L::splat(0.0));
+            let mut line = self.slice.line(0).add(lines.start * self.slice.stride());
+            for r in lines {
+                // Such lines are less than the padding away.
+                let [middle, side] = comb.of_three::<L, ONE>(line, None, start + step * r as f64);
+                (middles, sides) = (middles.add(middle), sides.add(side));
+                line = line.wrapping_add(self.slice.stride());
+            }
+            sides.mul_add(L::splat(comb.share()), middles)
         }
     }
 

@@ -55,17 +55,27 @@ impl Kernel for GatherPatches {
                     let window: &[f32; PATCH] = window[(line - row) * PATCH..][..PATCH].try_into().expect("8 × 8");
                     for column in 0..places {
                         let place = row * places + column;
+                        let here = &list[starts[place] as usize..starts[place + 1] as usize];
+                        if here.is_empty() {
+                            continue;
+                        }
+                        // Numbers of their own, which the compiler keeps in registers.
                         let (sums, totals) = (&mut sums[column..][..PATCH], &mut totals[column..][..PATCH]);
-                        for patch in &list[starts[place] as usize..starts[place + 1] as usize] {
+                        let [mut sum, mut total] = [[0.0_f32; PATCH]; 2];
+                        sum.copy_from_slice(sums);
+                        total.copy_from_slice(totals);
+                        for patch in here {
                             let weight = weights[*patch as usize / GROUP];
                             let values = &patches[*patch as usize * PIXELS + (line - row) * PATCH..][..PATCH];
-                            for (((sum, total), value), share) in
-                                sums.iter_mut().zip(&mut *totals).zip(values).zip(window)
-                            {
-                                *sum += weight * share * value;
-                                *total += weight * share;
+                            let values: &[f32; PATCH] = values.try_into().expect("a line of a patch");
+                            for at in 0..PATCH {
+                                let share = weight * window[at];
+                                sum[at] += share * values[at];
+                                total[at] += share;
                             }
                         }
+                        sums.copy_from_slice(&sum);
+                        totals.copy_from_slice(&total);
                     }
                 }
             },

@@ -6,6 +6,9 @@
 
 use crate::device::Simd;
 
+/// 1.5·2²³: added to a number it leaves the nearest whole one in the last bits.
+const MARK: f32 = 12_582_912.0;
+
 /// `N` numbers, added, multiplied and so on number by number.
 ///
 /// # Safety
@@ -34,8 +37,24 @@ pub(crate) trait Lanes: Copy {
     unsafe fn with_sign(self, sign: Self) -> Self;
     /// `numbers[index]`, for whole `index` within 0..2N; reads all these 2N numbers.
     unsafe fn pick(numbers: *const f32, index: Self) -> Self;
+    /// The nearest whole number, of one within ±2²¹, so that its last bits are the register's: see [`Self::unmarked`].
+    #[inline(always)]
+    unsafe fn marked(self) -> Self {
+        self.add(Self::splat(MARK))
+    }
+    /// The whole number that was marked.
+    #[inline(always)]
+    unsafe fn unmarked(self) -> Self {
+        self.sub(Self::splat(MARK))
+    }
+    /// `numbers[index]`, for marked whole `index` within 0..N; reads all these N numbers.
+    unsafe fn pick_one(numbers: *const f32, index: Self) -> Self;
+    /// The same within 0..2N.
+    unsafe fn pick_two(numbers: *const f32, index: Self) -> Self;
     /// `numbers[index]`, for any whole `index`.
     unsafe fn pick_far(numbers: *const f32, index: Self) -> Self;
+    /// A bit for each lane that is below `bound`, the first lane's last.
+    unsafe fn below(self, bound: f32) -> u32;
     /// Reads N numbers.
     unsafe fn load(numbers: *const f32) -> Self;
     /// Writes N numbers.
@@ -110,8 +129,20 @@ impl Lanes for f32 {
         *numbers.offset(index as isize)
     }
     #[inline(always)]
+    unsafe fn pick_one(numbers: *const f32, index: Self) -> Self {
+        *numbers.offset(index.unmarked() as isize)
+    }
+    #[inline(always)]
+    unsafe fn pick_two(numbers: *const f32, index: Self) -> Self {
+        *numbers.offset(index.unmarked() as isize)
+    }
+    #[inline(always)]
     unsafe fn pick_far(numbers: *const f32, index: Self) -> Self {
         *numbers.offset(index as isize)
+    }
+    #[inline(always)]
+    unsafe fn below(self, bound: f32) -> u32 {
+        u32::from(self < bound)
     }
     #[inline(always)]
     unsafe fn load(numbers: *const f32) -> Self {
@@ -208,8 +239,21 @@ mod x86 {
             _mm512_permutex2var_ps(low, _mm512_cvttps_epi32(index), high)
         }
         #[inline(always)]
+        unsafe fn pick_one(numbers: *const f32, index: Self) -> Self {
+            _mm512_permutexvar_ps(_mm512_castps_si512(index), _mm512_loadu_ps(numbers))
+        }
+        #[inline(always)]
+        unsafe fn pick_two(numbers: *const f32, index: Self) -> Self {
+            let (low, high) = (_mm512_loadu_ps(numbers), _mm512_loadu_ps(numbers.add(16)));
+            _mm512_permutex2var_ps(low, _mm512_castps_si512(index), high)
+        }
+        #[inline(always)]
         unsafe fn pick_far(numbers: *const f32, index: Self) -> Self {
             _mm512_i32gather_ps::<4>(_mm512_cvttps_epi32(index), numbers)
+        }
+        #[inline(always)]
+        unsafe fn below(self, bound: f32) -> u32 {
+            u32::from(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(self, _mm512_set1_ps(bound)))
         }
         #[inline(always)]
         unsafe fn load(numbers: *const f32) -> Self {
@@ -236,25 +280,37 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn transpose(from: *const f32, from_step: usize, into: *mut f32, into_step: usize) {
-            let rows: [Self; 16] = std::array::from_fn(|row| _mm512_loadu_ps(from.add(row * from_step)));
+            let mut rows = [_mm512_setzero_ps(); 16];
+            for (row, numbers) in rows.iter_mut().enumerate() {
+                *numbers = _mm512_loadu_ps(from.add(row * from_step));
+            }
             let mut fours = [_mm512_setzero_ps(); 16];
-            // Fours of rows: column 4·quarter + c stands in register c of the four.
+            // Fours of rows: column 4·quarter + c stands in register c of the four. (Closures would lack the instructions.)
             for four in [0, 4, 8, 12] {
-                let low = [0, 2].map(|row| _mm512_unpacklo_ps(rows[four + row], rows[four + row + 1]));
-                let high = [0, 2].map(|row| _mm512_unpackhi_ps(rows[four + row], rows[four + row + 1]));
-                fours[four] = _mm512_shuffle_ps::<0x44>(low[0], low[1]);
-                fours[four + 1] = _mm512_shuffle_ps::<0xee>(low[0], low[1]);
-                fours[four + 2] = _mm512_shuffle_ps::<0x44>(high[0], high[1]);
-                fours[four + 3] = _mm512_shuffle_ps::<0xee>(high[0], high[1]);
+                let (low, other_low) = (
+                    _mm512_unpacklo_ps(rows[four], rows[four + 1]),
+                    _mm512_unpacklo_ps(rows[four + 2], rows[four + 3]),
+                );
+                let (high, other_high) = (
+                    _mm512_unpackhi_ps(rows[four], rows[four + 1]),
+                    _mm512_unpackhi_ps(rows[four + 2], rows[four + 3]),
+                );
+                fours[four] = _mm512_shuffle_ps::<0x44>(low, other_low);
+                fours[four + 1] = _mm512_shuffle_ps::<0xee>(low, other_low);
+                fours[four + 2] = _mm512_shuffle_ps::<0x44>(high, other_high);
+                fours[four + 3] = _mm512_shuffle_ps::<0xee>(high, other_high);
             }
             // Quarters of the same column, from the four fours.
             for c in 0..4 {
-                let even = [0, 8].map(|four| _mm512_shuffle_f32x4::<0x88>(fours[four + c], fours[four + 4 + c]));
-                let odd = [0, 8].map(|four| _mm512_shuffle_f32x4::<0xdd>(fours[four + c], fours[four + 4 + c]));
-                _mm512_storeu_ps(into.add(c * into_step), _mm512_shuffle_f32x4::<0x88>(even[0], even[1]));
-                _mm512_storeu_ps(into.add((4 + c) * into_step), _mm512_shuffle_f32x4::<0x88>(odd[0], odd[1]));
-                _mm512_storeu_ps(into.add((8 + c) * into_step), _mm512_shuffle_f32x4::<0xdd>(even[0], even[1]));
-                _mm512_storeu_ps(into.add((12 + c) * into_step), _mm512_shuffle_f32x4::<0xdd>(odd[0], odd[1]));
+                let (first, second) = ((fours[c], fours[4 + c]), (fours[8 + c], fours[12 + c]));
+                let even = _mm512_shuffle_f32x4::<0x88>(first.0, first.1);
+                let odd = _mm512_shuffle_f32x4::<0xdd>(first.0, first.1);
+                let other_even = _mm512_shuffle_f32x4::<0x88>(second.0, second.1);
+                let other_odd = _mm512_shuffle_f32x4::<0xdd>(second.0, second.1);
+                _mm512_storeu_ps(into.add(c * into_step), _mm512_shuffle_f32x4::<0x88>(even, other_even));
+                _mm512_storeu_ps(into.add((4 + c) * into_step), _mm512_shuffle_f32x4::<0x88>(odd, other_odd));
+                _mm512_storeu_ps(into.add((8 + c) * into_step), _mm512_shuffle_f32x4::<0xdd>(even, other_even));
+                _mm512_storeu_ps(into.add((12 + c) * into_step), _mm512_shuffle_f32x4::<0xdd>(odd, other_odd));
             }
         }
     }
@@ -323,8 +379,24 @@ mod x86 {
             _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32::<28>(index)))
         }
         #[inline(always)]
+        unsafe fn pick_one(numbers: *const f32, index: Self) -> Self {
+            _mm256_permutevar8x32_ps(_mm256_loadu_ps(numbers), _mm256_castps_si256(index))
+        }
+        #[inline(always)]
+        unsafe fn pick_two(numbers: *const f32, index: Self) -> Self {
+            let index = _mm256_castps_si256(index);
+            let low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(numbers), index);
+            let high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(numbers.add(8)), index);
+            // Bit 3 of the index, brought to the sign, says which.
+            _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32::<28>(index)))
+        }
+        #[inline(always)]
         unsafe fn pick_far(numbers: *const f32, index: Self) -> Self {
             _mm256_i32gather_ps::<4>(numbers, _mm256_cvttps_epi32(index))
+        }
+        #[inline(always)]
+        unsafe fn below(self, bound: f32) -> u32 {
+            _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LT_OQ>(self, _mm256_set1_ps(bound))) as u32
         }
         #[inline(always)]
         unsafe fn load(numbers: *const f32) -> Self {
@@ -351,16 +423,25 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn transpose(from: *const f32, from_step: usize, into: *mut f32, into_step: usize) {
-            let rows: [Self; 8] = std::array::from_fn(|row| _mm256_loadu_ps(from.add(row * from_step)));
+            let mut rows = [_mm256_setzero_ps(); 8];
+            for (row, numbers) in rows.iter_mut().enumerate() {
+                *numbers = _mm256_loadu_ps(from.add(row * from_step));
+            }
             let mut fours = [_mm256_setzero_ps(); 8];
             // Fours of rows: column 4·half + c stands in register c of the four.
             for four in [0, 4] {
-                let low = [0, 2].map(|row| _mm256_unpacklo_ps(rows[four + row], rows[four + row + 1]));
-                let high = [0, 2].map(|row| _mm256_unpackhi_ps(rows[four + row], rows[four + row + 1]));
-                fours[four] = _mm256_shuffle_ps::<0x44>(low[0], low[1]);
-                fours[four + 1] = _mm256_shuffle_ps::<0xee>(low[0], low[1]);
-                fours[four + 2] = _mm256_shuffle_ps::<0x44>(high[0], high[1]);
-                fours[four + 3] = _mm256_shuffle_ps::<0xee>(high[0], high[1]);
+                let (low, other_low) = (
+                    _mm256_unpacklo_ps(rows[four], rows[four + 1]),
+                    _mm256_unpacklo_ps(rows[four + 2], rows[four + 3]),
+                );
+                let (high, other_high) = (
+                    _mm256_unpackhi_ps(rows[four], rows[four + 1]),
+                    _mm256_unpackhi_ps(rows[four + 2], rows[four + 3]),
+                );
+                fours[four] = _mm256_shuffle_ps::<0x44>(low, other_low);
+                fours[four + 1] = _mm256_shuffle_ps::<0xee>(low, other_low);
+                fours[four + 2] = _mm256_shuffle_ps::<0x44>(high, other_high);
+                fours[four + 3] = _mm256_shuffle_ps::<0xee>(high, other_high);
             }
             for c in 0..4 {
                 let (low, high) = (fours[c], fours[4 + c]);

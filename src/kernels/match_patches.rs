@@ -98,19 +98,23 @@ impl Loop for Search<'_> {
             group.fill(NONE);
             return;
         }
-        let mut best = Best { distances: [f32::MAX; GROUP], group };
+        // What is not near enough need not be kept.
+        let mut best = Best { distances: [kernel.farthest; GROUP], group };
         best.insert(-1.0, own as u32);
         let mut distances = [0.0_f32; MARGIN];
         for line in (0..kernel.slices as usize).flat_map(|z| (top..=bottom).map(move |line| z * pixels + line * nx)) {
             for column in (left..=right).step_by(L::N) {
                 let first = line + column;
                 debug_assert!(first + (PATCH - 1) * (nx + 1) + L::N <= stack.len());
+                let (patch, least) = (stack[first..].as_ptr(), best.distances[GROUP - 1]);
                 // SAFETY: the margin behind the stack is longer than a register, and so is `distances`.
-                unsafe { distance::<L>(stack.as_ptr().add(first), nx, &reference).store(distances.as_mut_ptr()) };
-                let count = L::N.min(right + 1 - column);
-                for (offset, distance) in distances[..count].iter().enumerate() {
-                    if *distance < best.distances[GROUP - 1] && first + offset != own {
-                        best.insert(*distance, (first + offset) as u32);
+                let nearer = unsafe { distances_below::<L>(patch, nx, &reference, least, &mut distances) };
+                let mut nearer = nearer & (u32::MAX >> (32 - L::N.min(right + 1 - column)));
+                while nearer != 0 {
+                    let offset = nearer.trailing_zeros() as usize;
+                    nearer &= nearer - 1;
+                    if distances[offset] < best.distances[GROUP - 1] && first + offset != own {
+                        best.insert(distances[offset], (first + offset) as u32);
                     }
                 }
             }
@@ -120,20 +124,52 @@ impl Loop for Search<'_> {
     }
 }
 
-/// Distances of `L::N` neighbouring patches, the first of them at `patch`.
+/// Distances of `L::N` neighbouring patches, the first of them at `patch`; a bit for each that is below `bound`. Patches are
+/// given up, their distances unknown, as soon as a part of the lines tells that none of them is.
 ///
 /// # Safety
-/// `patch` has seven lines of `nx` numbers and 7 + `L::N` more behind it.
+/// `patch` has seven lines of `nx` numbers and 7 + `L::N` more behind it; `into` has room for `L::N`.
 #[inline(always)]
-unsafe fn distance<L: Lanes>(patch: *const f32, nx: usize, reference: &[f32; PATCH * PATCH]) -> L {
+unsafe fn distances_below<L: Lanes>(
+    patch: *const f32,
+    nx: usize,
+    reference: &[f32; PATCH * PATCH],
+    bound: f32,
+    into: &mut [f32; MARGIN],
+) -> u32 {
     // SAFETY: as above.
     unsafe {
-        let mut sums = [L::splat(0.0); 4];
-        for (at, value) in reference.iter().enumerate() {
-            let difference = L::load(patch.add(at / PATCH * nx + at % PATCH)).sub(L::splat(*value));
-            sums[at % 4] = difference.mul_add(difference, sums[at % 4]);
+        let mut sum = L::splat(0.0);
+        for lines in [0..2, 2..4, 4..PATCH] {
+            let (mut even, mut odd) = (sum, L::splat(0.0));
+            for y in lines {
+                let (patch, own) = (patch.add(y * nx), reference[y * PATCH..].as_ptr());
+                even = add_square(patch, own, even);
+                odd = add_square(patch.add(1), own.add(1), odd);
+                even = add_square(patch.add(2), own.add(2), even);
+                odd = add_square(patch.add(3), own.add(3), odd);
+                even = add_square(patch.add(4), own.add(4), even);
+                odd = add_square(patch.add(5), own.add(5), odd);
+                even = add_square(patch.add(6), own.add(6), even);
+                odd = add_square(patch.add(7), own.add(7), odd);
+            }
+            sum = even.add(odd);
+            if sum.below(bound) == 0 {
+                return 0;
+            }
         }
-        sums[0].add(sums[1]).add(sums[2].add(sums[3]))
+        sum.store(into.as_mut_ptr());
+        sum.below(bound)
+    }
+}
+
+/// The sum, and the squared differences of a register of numbers from one.
+#[inline(always)]
+unsafe fn add_square<L: Lanes>(numbers: *const f32, own: *const f32, sum: L) -> L {
+    // SAFETY: the caller's.
+    unsafe {
+        let difference = L::load(numbers).sub(L::splat(*own));
+        difference.mul_add(difference, sum)
     }
 }
 

@@ -1,6 +1,6 @@
 //! One operator after another: x ↦ B A x.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::LinearOperator;
 use crate::{
@@ -54,6 +54,43 @@ impl<B: LinearOperator, A: LinearOperator> LinearOperator for Composed<B, A> {
         let between = &mut *self.between();
         self.second.adjoint(y, between)?;
         self.first.adjoint(between, x)
+    }
+}
+
+/// AAᴴ.
+pub struct Outer {
+    operator: Arc<dyn LinearOperator + Send + Sync>,
+    between: Mutex<Array>,
+}
+
+impl Outer {
+    /// Of an operator.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    pub fn new(device: &Device, operator: Arc<dyn LinearOperator + Send + Sync>) -> Result<Self> {
+        let between = Mutex::new(device.zeros(operator.domain(), Element::F32)?);
+        Ok(Self { operator, between })
+    }
+}
+
+impl LinearOperator for Outer {
+    fn domain(&self) -> &[usize] {
+        self.operator.range()
+    }
+
+    fn range(&self) -> &[usize] {
+        self.operator.range()
+    }
+
+    fn forward(&self, x: &Array, y: &mut Array) -> Result<()> {
+        let between = &mut *self.between.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        self.operator.adjoint(x, between)?;
+        self.operator.forward(between, y)
+    }
+
+    fn adjoint(&self, y: &Array, x: &mut Array) -> Result<()> {
+        self.forward(y, x)
     }
 }
 

@@ -26,11 +26,11 @@ use crate::{
     error::{Error, Result},
     geometry::Grid,
     monitor::Monitor,
-    operators::{LinearOperator, Normal, Weighted, XRay},
+    operators::{LinearOperator, RampPreconditioner, Weighted, XRay},
     scan::Scan,
     solvers::{
-        Continuation,
-        continuation::{Denoise, LeastSquaresStep, falling},
+        Continuation, DualStep,
+        continuation::{Denoise, falling},
     },
 };
 
@@ -45,15 +45,18 @@ struct Tuning {
     rounds: usize,
     /// Conjugate gradients in a round.
     steps: usize,
+    /// Rounds, the last ones, whose denoiser looks closely: what the others miss, the next one mends.
+    close: usize,
     /// Of the first image.
     start: &'static str,
     /// Whether a share of what the image leaves of the data is added in the end.
     gives_back: bool,
 }
 
-const FEW: Tuning = Tuning { sigmas: [1.2, 0.4], lambda: 0.25, rounds: 24, steps: 40, start: "tv", gives_back: false };
+const FEW: Tuning =
+    Tuning { sigmas: [1.2, 0.4], lambda: 0.25, rounds: 32, steps: 4, close: 3, start: "tv", gives_back: false };
 const MANY: Tuning =
-    Tuning { sigmas: [0.5, 0.15], lambda: 0.25, rounds: 12, steps: 10, start: "pwls", gives_back: true };
+    Tuning { sigmas: [0.5, 0.15], lambda: 0.25, rounds: 12, steps: 10, close: 12, start: "pwls", gives_back: true };
 
 /// The recipe.
 #[derive(Clone, Debug, Default)]
@@ -72,14 +75,15 @@ impl Iterative for Pnp {
         let options = &self.0;
         options.strength.check()?;
         options.iteration.check(&scan.geometry, grid)?;
-        let denoiser = named(options.denoiser.as_deref(), Weights::Ct)?;
+        let [coarse, denoiser] = [true, false].map(|coarse| named(options.denoiser.as_deref(), Weights::Ct, coarse));
+        let denoisers = [coarse?, denoiser?];
         let tuning = if scan.geometry.views.len() < classical::MANY_VIEWS { FEW } else { MANY };
         let mut notes = Vec::new();
         let first = first(options, tuning.start, (&scan, grid), (device, monitor), &mut notes)?;
         if monitor.is_finishing() {
             return Ok(classical::finished("pnp", first, &scan, grid, notes));
         }
-        let made = rounds(options, (denoiser, &tuning), &first, (&scan, grid), (device, monitor), &mut notes);
+        let made = rounds(options, (denoisers, &tuning), &first, (&scan, grid), (device, monitor), &mut notes);
         let mut values = match made {
             Err(Error::Interrupted) if options.iteration.keep => {
                 monitor.finish();
@@ -98,7 +102,7 @@ impl Iterative for Pnp {
 /// What the rounds make of the first image.
 fn rounds(
     options: &Options,
-    (denoiser, tuning): (Box<dyn denoisers::Denoiser>, &Tuning),
+    ([coarse, denoiser], tuning): ([Box<dyn denoisers::Denoiser>; 2], &Tuning),
     first: &Array3<f32>,
     (scan, grid): (&Scan, &Grid),
     (device, monitor): (&Device, &Monitor),
@@ -109,12 +113,15 @@ fn rounds(
     let sigmas = tuning.sigmas.map(|sigma| sigma / gain);
     let lambda = options.strength.of(tuning.lambda);
     notes.push(remark(options.denoiser.as_deref(), lambda, sigmas));
-    let denoise: Denoise = Box::new(|image, sigma, into| {
+    let rounds = options.iteration.count.unwrap_or(tuning.rounds);
+    let mut round = 0;
+    let denoise: Denoise = Box::new(move |image, sigma, into| {
         let sigma = Sigma::Flat(sigma);
+        round += 1;
+        let denoiser = if round + tuning.close > rounds { &denoiser } else { &coarse };
         *into = denoiser.denoise(device, &Noisy::new(image, grid.shape, &sigma)?)?;
         Ok(())
     });
-    let rounds = options.iteration.count.unwrap_or(tuning.rounds);
     let schedule = falling(sigmas, lambda, rounds);
     let mut solver = Continuation::new(device, (step, denoise), start, schedule, options.bounds)?;
     let enough = Enough { change: 0.0, most: rounds };
@@ -123,13 +130,11 @@ fn rounds(
     Ok(values)
 }
 
-/// The denoiser of that name; `weights` are those of a network.
-pub(super) fn named(name: Option<&str>, weights: Weights) -> Result<Box<dyn denoisers::Denoiser>> {
+/// The denoiser of that name; `weights` are those of a network, and a `coarse` one looks less closely.
+pub(super) fn named(name: Option<&str>, weights: Weights, coarse: bool) -> Result<Box<dyn denoisers::Denoiser>> {
     // A round asks once: the next one mends it.
-    denoisers::named(
-        name.unwrap_or(USUAL),
-        &denoisers::Options { weights, turned: false, careful: false, ..Default::default() },
-    )
+    let options = denoisers::Options { weights, turned: false, careful: false, coarse, ..Default::default() };
+    denoisers::named(name.unwrap_or(USUAL), &options)
 }
 
 /// What was decided.
@@ -155,30 +160,39 @@ fn first(
     Ok(made.image.values)
 }
 
-/// The weighted least squares of a scan, and g.
+/// The weighted least squares of a scan, by its dual, and g.
 fn data(
     options: &Options,
     (scan, grid): (&Scan, &Grid),
     device: &Device,
     iterations: usize,
     notes: &mut Vec<String>,
-) -> Result<(LeastSquaresStep, f64)> {
+) -> Result<(DualStep, f64)> {
     let trust = classical::trust(scan, options.photons)?;
     notes.push(trust.note);
     let xray = XRay::new(device, &scan.geometry, grid)?;
     let range = xray.range().to_vec();
     let roots: Vec<f32> = trust.weights.iter().map(|weight| weight.sqrt()).collect();
     let lines: Vec<f32> = scan.projections.iter().zip(&roots).map(|(line, root)| line * root).collect();
+    // As lengths go with sums of squares, which have the trace that the pixels' have.
+    let mut lengths = device.zeros(&range, Element::F32)?;
+    let ones: Vec<f32> = vec![1.0; xray.domain().iter().product()];
+    xray.forward(&device.upload(xray.domain(), ones)?, &mut lengths)?;
+    let lengths: Vec<f32> = device.download(&lengths)?;
+    let mut squares: Vec<f32> = lengths.iter().zip(&roots).map(|(length, root)| length * root * root).collect();
     let operator = Weighted::new(device, xray, device.upload(&range, roots)?)?;
     let gain = noise::gain(&operator, device)?;
     if gain == 0.0 {
         return Err(Error::Geometry("no ray meets the grid; check its size and centre".into()));
     }
     let lines: Array = device.upload(&range, lines)?;
-    let mut right = device.zeros(operator.domain(), Element::F32)?;
-    operator.adjoint(&lines, &mut right)?;
-    let normal = Arc::new(Normal::new(device, operator)?);
-    Ok((LeastSquaresStep { device: device.clone(), normal, right, iterations }, gain))
+    let pixels = operator.domain().iter().product::<usize>() as f64;
+    let total: f64 = squares.iter().map(|square| f64::from(*square)).sum();
+    let factor = (gain * gain * pixels / total) as f32;
+    squares.iter_mut().for_each(|square| *square *= factor);
+    let pixels = grid.shape[1].max(grid.shape[2]) as f64;
+    let preconditioner = RampPreconditioner::new(device, scan.geometry.shape(), pixels, squares)?;
+    Ok((DualStep::new(device, Arc::new(operator), lines, preconditioner, iterations)?, gain))
 }
 
 /// As asked for.

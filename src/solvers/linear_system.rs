@@ -1,5 +1,5 @@
-//! Conjugate gradients for (N + λ) x = h, N its own adjoint and not negative (Hestenes & Stiefel 1952). Its factors stay on the
-//! device.
+//! Conjugate gradients for (N + λ) x = h, N its own adjoint and not negative (Hestenes & Stiefel 1952), preconditioned with M, if there
+//! is one: its own adjoint, too, and nearly the inverse (Saad 2003, algorithm 9.1). Its factors stay on the device.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
     operators::{Factor, LinearOperator, Scalars},
 };
 
-/// Scalars: ‖r‖² of this iteration and of the next, by turns; ⟨p, (N + λ) p⟩.
+/// Scalars: ⟨r, M r⟩ of this iteration and of the next, by turns; ⟨p, (N + λ) p⟩.
 const GAMMA: [usize; 2] = [1, 2];
 const CURVATURE: usize = 3;
 /// Part of the first curvature that every later one has added to it. Where residuals are mere rounding, as soon in a singular
@@ -26,6 +26,7 @@ pub struct LinearSystem {
     device: Device,
     normal: Arc<dyn LinearOperator + Send + Sync>,
     damping: f32,
+    preconditioner: Option<Preconditioned>,
     x: Array,
     /// Residual h − (N + λ) x.
     r: Array,
@@ -39,6 +40,12 @@ pub struct LinearSystem {
     part: Array,
     growth: Growth,
     iteration: usize,
+}
+
+/// M, and M r.
+struct Preconditioned {
+    inverse: Arc<dyn LinearOperator + Send + Sync>,
+    z: Array,
 }
 
 impl LinearSystem {
@@ -57,6 +64,38 @@ impl LinearSystem {
         start: Array,
         damping: f32,
     ) -> Result<Self> {
+        Self::prepare(device, (normal, None), right, start, damping)
+    }
+
+    /// The same with an approximate inverse M of N + λ.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    ///
+    /// # Panics
+    /// As [`Self::new`].
+    #[track_caller]
+    pub fn preconditioned(
+        device: &Device,
+        normal: Arc<dyn LinearOperator + Send + Sync>,
+        inverse: Arc<dyn LinearOperator + Send + Sync>,
+        right: Array,
+        start: Array,
+        damping: f32,
+    ) -> Result<Self> {
+        assert_eq!(inverse.domain(), start.shape(), "shapes of M and x");
+        let z = device.zeros(start.shape(), Element::F32)?;
+        Self::prepare(device, (normal, Some(Preconditioned { inverse, z })), right, start, damping)
+    }
+
+    #[track_caller]
+    fn prepare(
+        device: &Device,
+        (normal, mut preconditioner): (Arc<dyn LinearOperator + Send + Sync>, Option<Preconditioned>),
+        right: Array,
+        start: Array,
+        damping: f32,
+    ) -> Result<Self> {
         if !(damping >= 0.0 && damping.is_finite()) {
             return Err(Error::Option(format!("a damping of {damping}: give 0 or more")));
         }
@@ -65,21 +104,36 @@ impl LinearSystem {
         let (mut q, mut p) = (zeros()?, zeros()?);
         let mut scalars = Scalars::new(device, &[0.0; 3], &[&start])?;
         let mut r = right;
-        scalars.dot(GAMMA[0], &r, &r);
+        square(&mut preconditioner, &r, (&mut scalars, GAMMA[0]))?;
         // Conjugate gradients lower the error, and may raise the residual for a while.
         let growth = Growth::above("the residual's square", 2.0 * f64::from(scalars.read()?[GAMMA[0]]));
         normal.forward(&start, &mut q)?;
         scalars.blend(Factor::constant(damping), &start, ONE, &mut q);
         scalars.blend(ONE.negative(), &q, ONE, &mut r);
-        scalars.blend(ONE, &r, Factor::constant(0.0), &mut p);
-        scalars.dot(GAMMA[0], &r, &r);
+        let steepest = square(&mut preconditioner, &r, (&mut scalars, GAMMA[0]))?;
+        scalars.blend(ONE, steepest, Factor::constant(0.0), &mut p);
         let first_curvature = device.zeros(&[1, 1], Element::F32)?;
         let part = device.upload(&[1, 1], vec![LEAST_CURVATURE])?;
         let device = device.clone();
-        Ok(Self { device, normal, damping, x: start, r, p, q, scalars, first_curvature, part, growth, iteration: 0 })
+        let x = start;
+        Ok(Self {
+            device,
+            normal,
+            damping,
+            preconditioner,
+            x,
+            r,
+            p,
+            q,
+            scalars,
+            first_curvature,
+            part,
+            growth,
+            iteration: 0,
+        })
     }
 
-    /// ‖h − (N + λ) x‖², as the iteration has it; waits for the device.
+    /// ‖h − (N + λ) x‖², as the iteration has it, in M's metric if there is one; waits for the device.
     ///
     /// # Errors
     /// What has gone wrong on the device.
@@ -93,7 +147,7 @@ impl LinearSystem {
     }
 
     fn iterate(&mut self) -> Result<()> {
-        let Self { normal, damping, x, r, p, q, scalars, first_curvature, part, .. } = self;
+        let Self { normal, damping, preconditioner, x, r, p, q, scalars, first_curvature, part, .. } = self;
         let (gamma, next) = (GAMMA[self.iteration % 2], GAMMA[(self.iteration + 1) % 2]);
         normal.forward(p, q)?;
         if *damping > 0.0 {
@@ -109,14 +163,31 @@ impl LinearSystem {
         let alpha = Factor::ratio(gamma, CURVATURE);
         scalars.blend(alpha, p, ONE, x);
         scalars.blend(alpha.negative(), q, ONE, r);
-        scalars.dot(next, r, r);
-        scalars.blend(ONE, r, Factor::ratio(next, gamma), p);
+        let steepest = square(preconditioner, r, (scalars, next))?;
+        scalars.blend(ONE, steepest, Factor::ratio(next, gamma), p);
         self.iteration += 1;
         if Watch::is_due(self.iteration) {
             self.growth.check(self.iteration, f64::from(self.scalars.read()?[next]))?;
         }
         Ok(())
     }
+}
+
+/// M r, and a scalar ← ⟨r, M r⟩.
+fn square<'a>(
+    preconditioner: &'a mut Option<Preconditioned>,
+    r: &'a Array,
+    (scalars, into): (&mut Scalars, usize),
+) -> Result<&'a Array> {
+    let steepest = match preconditioner {
+        None => r,
+        Some(Preconditioned { inverse, z }) => {
+            inverse.forward(r, z)?;
+            z
+        }
+    };
+    scalars.dot(into, r, steepest);
+    Ok(steepest)
 }
 
 impl Iterator for LinearSystem {

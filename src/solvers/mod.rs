@@ -6,6 +6,7 @@ pub mod conjugate_gradient;
 pub mod continuation;
 #[cfg(test)]
 mod diagonal;
+pub mod dual_step;
 pub mod fista;
 pub mod linear_system;
 pub mod linearised_admm;
@@ -20,6 +21,7 @@ pub use crate::problem::Bounds;
 pub use asd_pocs::AsdPocs;
 pub use conjugate_gradient::ConjugateGradient;
 pub use continuation::Continuation;
+pub use dual_step::DualStep;
 pub use fista::Fista;
 pub use linear_system::LinearSystem;
 pub use linearised_admm::{AdmmOptions, LinearisedAdmm, SplitTerm};

@@ -39,9 +39,9 @@ impl Effort {
     pub fn quick() -> Self {
         Self {
             beam: Beam::Parallel,
-            size: 192,
-            views: 240,
-            realisations: 4,
+            size: 160,
+            views: 200,
+            realisations: 3,
             observed_size: 128,
             observed_views: 180,
             observations: 40,

@@ -50,7 +50,7 @@ pub struct Pnp(pub MrOptions);
 impl MrRecipe for Pnp {
     fn reconstruct(&self, scan: KSpace, device: &Device, monitor: &Monitor) -> Result<MrReconstruction> {
         let options = &self.0;
-        let denoiser = pnp::named(options.denoiser.as_deref(), Weights::Mr)?;
+        let denoiser = pnp::named(options.denoiser.as_deref(), Weights::Mr, false)?;
         frames::each_frame(("pnp", options), scan, (device, monitor), |encoded| {
             let [nz, ny, nx] = encoded.matrix;
             let values = variational::first(encoded, (device, monitor), (PRELUDE, options.iteration.keep))?;
