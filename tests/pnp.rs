@@ -82,7 +82,9 @@ fn the_ramp_spares_data_steps_most_iterations() {
                 true => LinearSystem::preconditioned(&device, outer, ramp, right, start, damping),
             };
             let mut system = system.unwrap();
-            system.by_ref().take(iterations).for_each(|progress| drop(progress.unwrap()));
+            for progress in system.by_ref().take(iterations) {
+                progress.unwrap();
+            }
             let mut image = device.zeros(&domain, Element::F32).unwrap();
             operator.adjoint(&system.into_solution(), &mut image).unwrap();
             device.download(&image).unwrap()

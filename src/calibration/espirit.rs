@@ -228,7 +228,7 @@ impl Espirit {
             // A short axis that is sampled whole has one map all along.
             None if extents[axis] < SMALLEST && extents[axis] == matrix[axis] => 1,
             // Fewer patches than numbers in one would make everything signal.
-            None => ((extents[axis] + 2) / 3).clamp(2, usual),
+            None => extents[axis].div_ceil(3).clamp(2, usual),
         };
         let kernel: [usize; 3] = std::array::from_fn(side);
         let fits = |axis: usize| {

@@ -8,7 +8,7 @@
 use std::sync::{Mutex, MutexGuard};
 
 use super::{
-    LineFilter, LineFilterPlan, LinearOperator,
+    Beyond, LineFilter, LineFilterPlan, LinearOperator,
     arithmetic::{add_columns, fill},
 };
 use crate::{
@@ -47,7 +47,17 @@ impl RampPreconditioner {
         assert_eq!(squares.len(), views * rows * columns, "a square for each cell");
         let response = ramp([views, columns], pixels).into_iter().map(|value| value as f32).collect::<Vec<_>>();
         let (length, weights, scales) = (response.len(), vec![1.0; columns], vec![1.0; views]);
-        let plan = LineFilterPlan { views, rows, columns, length, extend: 0, response, weights, scales };
+        let plan = LineFilterPlan {
+            views,
+            rows,
+            columns,
+            length,
+            beyond: Beyond::default(),
+            tails: [0; 2],
+            response,
+            weights,
+            scales,
+        };
         let filter = LineFilter::new(device, plan)?;
         let shape = [views * rows, columns];
         let zeros = |shape: &[usize]| device.zeros(shape, Element::F32);
