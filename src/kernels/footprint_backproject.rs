@@ -216,7 +216,7 @@ unsafe fn of_three<L: Lanes, const ONE: bool>(
         let share = L::splat(comb.share());
         for (place, sum) in sums.iter_mut().enumerate() {
             let position = position + (place * L::N) as f64 * comb.stride;
-            let [middle, sides] = comb.of_three::<L, ONE>(cells, Some([1.0 - PAD as f64, columns]), position);
+            let [middle, sides] = comb.of_three::<L, ONE>(cells, Some([1.0 - PAD as f64, columns + 1.0]), position);
             *sum = sum.add(sides.mul_add(share, middle));
         }
     }

@@ -54,7 +54,7 @@ struct Tuning {
 }
 
 const FEW: Tuning =
-    Tuning { sigmas: [1.2, 0.4], lambda: 0.25, rounds: 32, steps: 4, close: 3, start: "tv", gives_back: false };
+    Tuning { sigmas: [1.2, 0.4], lambda: 0.25, rounds: 28, steps: 4, close: 7, start: "tv", gives_back: false };
 const MANY: Tuning =
     Tuning { sigmas: [0.5, 0.15], lambda: 0.25, rounds: 12, steps: 10, close: 12, start: "pwls", gives_back: true };
 
