@@ -75,7 +75,7 @@ fn rms(image: &Image, discs: &[Disc], radius: f64) -> f64 {
             sum = (sum.0 + (1000.0 * (f64::from(*value) - truth) / WATER).powi(2), sum.1 + 1.0);
         }
     }
-    (sum.0 / sum.1 as f64).sqrt()
+    (sum.0 / sum.1).sqrt()
 }
 
 fn arc(degrees: f64, step: f64) -> Vec<f64> {
