@@ -10,7 +10,7 @@ use crate::{
     geometry::Grid,
     image::{Image, Quantity},
     operators::{LinearOperator, XRay},
-    scan::{Scan, noise_level},
+    scan::{NoiseLaw, Scan},
     solvers::{Progress, Solver},
 };
 
@@ -18,12 +18,13 @@ use crate::{
 /// the Toft phantom and the projections of its 512² raster, 30 views.
 const MODEL: f64 = 1.5e-3;
 
-/// Views that count as many: enough for ordered subsets.
-pub(super) const MANY_VIEWS: usize = 240;
-
+/// Line integrals that no scanner measures.
+const NO_PHOTON: f32 = 100.0;
 /// Where pixels' errors are a tenth of the rays' variance, these are known too badly to tell rays apart by them: total
 /// variation from 30 views of the Toft phantom loses 0.8 dB by weights at 10⁵ photons, below this ratio.
 const CLEARLY: f64 = 10.0;
+/// And below this ratio the noise is not worth a word.
+const NEXT_TO_NOTHING: f64 = 1e-2;
 
 /// Some views of a scan: their operator, and their lines.
 pub fn rays(scan: &Scan, views: &[usize], grid: &Grid, device: &Device) -> Result<(XRay, Array)> {
@@ -40,44 +41,59 @@ pub fn of_views(numbers: Option<&[f32]>, scan: &Scan, views: &[usize]) -> Vec<f3
 
 /// What the numbers of a scan are worth.
 pub struct Trust {
-    /// 1/variance of every ray, in the order of the projections: photons make the variance e^p/N₀, pixels add their own.
+    /// 1/variance of every ray, in the order of the projections: the data's noise and what pixels add.
     pub weights: Vec<f32>,
-    /// The median weight of the rays through the object, times the number of views.
+    /// The weight of the typical ray through the object times the number of views, in the unit in which the noise follows the line
+    /// integrals as photons make it, e^p; where it does not, that of the typical ray.
     pub information: f64,
-    /// Photons per ray in the open beam by which rays differ: as given, or as the noise in the data tells where they make at
-    /// least [`CLEARLY`] times the variance that pixels do.
-    pub photons: Option<f64>,
+    /// The noise by which rays differ: that of the photons given, or as the data tell where it makes at least [`CLEARLY`] times
+    /// the variance that pixels do.
+    pub noise: Option<NoiseLaw>,
+    /// The median of the rays through the object.
+    pub typical: f32,
     /// For the report.
     pub note: String,
 }
 
-/// Weighs the rays, by the photons in the open beam if they are known, else by the noise in the data.
+/// Weighs the rays by the noise that the data carry, or by the photons in the open beam if these are given. All weigh the same
+/// where the noise does not follow the line integrals.
 pub fn trust(scan: &Scan, photons: Option<f64>) -> Result<Trust> {
     let largest = scan.projections.iter().fold(0.0_f32, |most, value| most.max(*value));
     if largest <= 0.0 {
         return Err(Error::Scan("no line integral is above 0: there is nothing to reconstruct".into()));
     }
-    let (open, how) = match photons {
-        Some(photons) if photons > 0.0 && photons.is_finite() => (photons, "as given"),
+    let noise = match photons {
+        Some(_) if largest > NO_PHOTON => {
+            return Err(Error::Scan(format!(
+                "line integrals up to {largest:.3e} would let no photon through, so that --photons cannot tell what rays are \
+                 worth; leave it out where the numbers are no attenuation"
+            )));
+        }
+        Some(photons) if photons > 0.0 && photons.is_finite() => NoiseLaw::of_photons(photons),
         Some(photons) => return Err(Error::Option(format!("{photons} photons: give a number above 0"))),
-        None => (noise_level::photons(&scan.projections).unwrap_or(f64::INFINITY), "by the noise in the data"),
+        None => NoiseLaw::of(&scan.projections).unwrap_or(NoiseLaw { open: 0.0, growth: 0.0 }),
     };
+    let mut through: Vec<f32> = scan.projections.iter().copied().filter(|value| *value > 0.1 * largest).collect();
+    let middle = through.len() / 2;
+    let typical = *through.select_nth_unstable_by(middle, f32::total_cmp).1;
     let model = (MODEL * f64::from(largest)).powi(2);
-    let weight = |value: &f32| (1.0 / (f64::from(*value).exp() / open + model)) as f32;
-    let note = match open {
-        open if open > 1e9 => {
+    let variance = |value: f32| noise.variance(value) + model;
+    let note = match photons {
+        Some(photons) => format!("weights: {photons:.3e} photons per ray in the open beam, as given"),
+        None if noise.variance(typical) < NEXT_TO_NOTHING * model => {
             format!("weights: no noise to speak of; pixels explain the data to {MODEL} of the largest")
         }
-        _ => format!("weights: {open:.3e} photons per ray in the open beam, {how}"),
+        None => format!(
+            "weights: by the noise in the data, σ {:.2e} in a typical ray of {typical:.2e}, {:.2e} in one of nothing",
+            noise.variance(typical).sqrt(),
+            noise.open.sqrt()
+        ),
     };
-    let weights: Vec<f32> = scan.projections.iter().map(weight).collect();
-    let through = scan.projections.iter().zip(&weights).filter(|(value, _)| **value > 0.1 * largest);
-    let mut through: Vec<f32> = through.map(|(_, weight)| *weight).collect();
-    let middle = through.len() / 2;
-    let typical = f64::from(*through.select_nth_unstable_by(middle, f32::total_cmp).1);
-    let found = Some(open).filter(|_| 1.0 / typical > (1.0 + CLEARLY) * model);
-    let information = typical * scan.geometry.views.len() as f64;
-    Ok(Trust { weights, information, photons: photons.or(found), note })
+    let weights = scan.projections.iter().map(|value| (1.0 / variance(*value)) as f32).collect();
+    let unit = f64::from(typical).min(1.0 / noise.growth);
+    let information = unit * unit / variance(typical) * scan.geometry.views.len() as f64;
+    let clear = photons.is_some() || noise.variance(typical) > CLEARLY * model;
+    Ok(Trust { weights, information, noise: Some(noise).filter(|_| clear), typical, note })
 }
 
 /// The first image: the one asked for, else that of `usual`, else an empty one.
@@ -215,13 +231,14 @@ mod tests {
             if let Some(photons) = photons {
                 Noise { photons, seed: 5, electronic: 0.0 }.apply(&mut scan).unwrap();
             }
-            trust(&scan, given).unwrap().photons
+            trust(&scan, given).unwrap().noise.map(|noise| 2.6_f64.exp() / noise.variance(2.6))
         };
         assert_eq!(told(None, None), None, "nothing to tell");
         // Variances: e^2.6/10⁶ by photons, (0.0015 · 3)² by pixels, which is more.
         assert_eq!(told(None, Some(1e6)), None, "pixels dominate");
         let found = told(None, Some(4e3)).unwrap();
         assert!((found / 4e3 - 1.0).abs() < 0.15, "{found:.3e}");
-        assert_eq!(told(Some(1e6), Some(1e6)), Some(1e6), "given");
+        let given = told(Some(1e6), Some(1e6)).unwrap();
+        assert!((given / 1e6 - 1.0).abs() < 1e-6, "given, {given:e}");
     }
 }

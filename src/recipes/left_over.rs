@@ -22,16 +22,17 @@ use crate::{
     scan::Scan,
 };
 
-/// How much of it is added,
+/// How much of it is added at most,
 const SHARE: f32 = 0.25;
 /// but in a slice at most so much of the attenuation, both as rms where there is matter: the fewer the photons, the more of it is
 /// noise.
 const MOST: f64 = 0.015;
 
-/// Adds the share to a finished image, and notes it; where FBP cannot serve the scan, or the user has stopped the work and keeps
+/// Adds that part of the share to a finished image, and notes it; where FBP cannot serve the scan, or the user has stopped the work and keeps
 /// the image, nothing.
 pub fn give_back(
     values: &mut Array3<f32>,
+    part: f32,
     (scan, grid): (&Scan, &Grid),
     options: &Options,
     (device, monitor): (&Device, &Monitor),
@@ -44,7 +45,7 @@ pub fn give_back(
     };
     let why = match left {
         Ok(left) => {
-            notes.push(add(values, &left, options.bounds));
+            notes.push(add(values, &left, part * SHARE, options.bounds));
             return Ok(());
         }
         Err(Error::Interrupted) if options.iteration.keep => {
@@ -76,12 +77,12 @@ fn left_over(
 }
 
 /// Adds the share of what is left over to every slice, or less, and says how much.
-fn add(values: &mut Array3<f32>, left: &Array3<f32>, Bounds { lower, upper }: Bounds) -> String {
-    let (mut least, mut largest, mut changed, mut whole) = (SHARE, 0.0_f32, 0.0, f64::MIN_POSITIVE);
+fn add(values: &mut Array3<f32>, left: &Array3<f32>, most: f32, Bounds { lower, upper }: Bounds) -> String {
+    let (mut least, mut largest, mut changed, mut whole) = (most, 0.0_f32, 0.0, f64::MIN_POSITIVE);
     for (mut slice, left) in values.outer_iter_mut().zip(left.outer_iter()) {
         let attenuation = in_matter(slice.iter().map(|value| (*value, *value)));
         let deviation = in_matter(slice.iter().copied().zip(left.iter().copied()));
-        let share = SHARE.min((MOST * attenuation / deviation.max(f64::MIN_POSITIVE)) as f32);
+        let share = most.min((MOST * attenuation / deviation.max(f64::MIN_POSITIVE)) as f32);
         slice.zip_mut_with(&left, |value, left| {
             let before = *value;
             *value = (before + share * left).clamp(lower, upper);
@@ -140,19 +141,19 @@ mod tests {
         let image = || Array3::from_shape_vec((2, 1, 3), vec![1.0_f32, 0.001, 1.499, 0.0, 1.0, 1.0]).unwrap();
         let left = |a: f32, b: f32| Array3::from_shape_vec((2, 1, 3), vec![a, -a, a, b, b, -b]).unwrap();
         let mut values = image();
-        let note = add(&mut values, &left(0.016, 0.0), bounds);
+        let note = add(&mut values, &left(0.016, 0.0), SHARE, bounds);
         // A quarter of 0.016, and no farther than the bounds.
         assert_eq!(values.as_slice().unwrap(), [1.004, 0.0, 1.5, 0.0, 1.0, 1.0]);
         // √(4² + 1² + 1²)/√(1² + 1.499² + 1² + 1²) thousandths.
         assert!(note.starts_with("0.250 of what") && note.contains(" 0.19 % "), "{note}");
         // A slice with much left over gets less of it, the other one its quarter.
         let mut values = image();
-        let note = add(&mut values, &left(0.016, 10.0), Bounds::NONE);
+        let note = add(&mut values, &left(0.016, 10.0), SHARE, Bounds::NONE);
         let expected = [1.004, -0.003, 1.503, 0.015, 1.015, 0.985];
         assert!(values.iter().zip(expected).all(|(value, expected)| (value - expected).abs() < 1e-6), "{values}");
         assert!(note.starts_with("0.002 to 0.250 of what"), "{note}");
         let mut empty = Array3::zeros((2, 1, 3));
-        let note = add(&mut empty, &left(1.0, 1.0), bounds);
+        let note = add(&mut empty, &left(1.0, 1.0), SHARE, bounds);
         assert!(empty.iter().all(|value| *value == 0.0) && !note.contains("NaN"), "{note}");
     }
 }

@@ -6,12 +6,14 @@ pub mod mr;
 pub mod options;
 
 mod classical;
+mod finer;
 mod iterative;
 mod left_over;
 mod noise;
 mod shadows;
 mod slices;
 mod surroundings;
+mod unit;
 mod variational;
 
 pub use iteration::Iteration;

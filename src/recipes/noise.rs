@@ -28,18 +28,12 @@ const POWER: f64 = 0.35;
 const RANGE: [f32; 2] = [0.05, 3.0];
 const SEED: u64 = 1;
 
-/// Weights of a scan's rays: all 1, or, with a number of photons, the inverse variances of the line integrals, e^(−p) in
-/// units of the typical ray through the object (Sauer & Bouman 1993).
-///
-/// [`classical::trust`] has refused scans with nothing in them, and photons that cannot be.
-pub fn weights(scan: &Scan, photons: Option<f64>) -> Option<Vec<f32>> {
-    photons?;
-    let projections = || scan.projections.iter().copied();
-    let largest = projections().fold(0.0_f32, f32::max);
-    let mut through: Vec<f32> = projections().filter(|value| *value > 0.1 * largest).collect();
-    let middle = through.len() / 2;
-    let typical = *through.select_nth_unstable_by(middle, f32::total_cmp).1;
-    Some(projections().map(|value| (typical - value).exp().clamp(RANGE[0], RANGE[1])).collect())
+/// Weights of a scan's rays: all 1, or, where they differ by their noise, the inverse variances, 1 for the typical ray through
+/// the object (Sauer & Bouman 1993).
+pub fn weights(scan: &Scan, trust: &classical::Trust) -> Option<Vec<f32>> {
+    let noise = trust.noise?;
+    let weight = |value: &f32| (noise.variance(trust.typical) / noise.variance(*value)) as f32;
+    Some(scan.projections.iter().map(|value| weight(value).clamp(RANGE[0], RANGE[1])).collect())
 }
 
 /// g: the rms over the pixels of Aᵀn, n white noise of variance 1 (seeded).

@@ -1,7 +1,7 @@
 //! Prior image constrained compressed sensing: ½ Σ w (Ax − b)² + λ (½ Σ |∇(x − x_p)| + ½ Σ |∇x|), with a prior image x_p
 //! such as a former scan of the same object (Chen, Tang & Leng 2008, with their α = ½).
 
-use super::{Iterative, Recipe, Reconstruction, options::Options, variational};
+use super::{Iterative, Recipe, Reconstruction, finer, options::Options, variational};
 use crate::{
     device::Device,
     error::{Error, Result, check_finite},
@@ -31,7 +31,6 @@ impl Iterative for Piccs {
                 "piccs needs a prior image on the grid of the reconstruction: give --prior".into(),
             ));
         };
-        let [nz, ny, nx] = grid.shape;
         if prior.shape() != grid.shape {
             return Err(Error::Option(format!(
                 "the prior image has shape {:?}, the reconstruction {:?} (z, y, x): they must be alike",
@@ -39,11 +38,13 @@ impl Iterative for Piccs {
                 grid.shape
             )));
         }
-        let values: Vec<f32> = prior.iter().copied().collect();
-        check_finite("the prior image", prior.shape(), &values)?;
-        variational::reconstruct(("piccs", &self.0), scan, grid, (device, monitor), 1, |strength| {
-            let prior = device.upload(&[nz * ny, nx], &values)?;
-            Ok(prior_image(device, grid.shape, Pixels::Real, &prior, strength as f32)?.into())
+        check_finite("the prior image", prior.shape(), &prior.iter().copied().collect::<Vec<_>>())?;
+        finer::reconstruct(&self.0, scan, grid, 1, |options, scan, grid| {
+            let values: Vec<f32> = options.prior.iter().flatten().copied().collect();
+            variational::reconstruct(("piccs", options), scan, grid, (device, monitor), 1, |strength| {
+                let prior = device.upload(&[grid.shape[0] * grid.shape[1], grid.shape[2]], &values)?;
+                Ok(prior_image(device, grid.shape, Pixels::Real, &prior, strength as f32)?.into())
+            })
         })
     }
 }

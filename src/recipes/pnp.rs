@@ -6,16 +6,15 @@
 //! denoised one is ρ = λ/σ². A denoiser that were the proximal map of σ²R, with R minus the logarithm of the images' density, would
 //! have λ = 1; the strength is this λ.
 //!
-//! From many views it is gentle, as the slice holds noise of its own that is not to be lost, and gives back a share of what it
-//! left over (`recipes/left_over.rs`). Pixels much wider than what is to be seen leave errors that are no noise of the rays, of
-//! which s knows nothing: there `tv`, whose strength follows the residuals, is the better choice.
+//! The more rays there are to a pixel, the gentler it is, as the slice holds noise of its own that is not to be lost, and the more
+//! it gives back of what it left over (`recipes/left_over.rs`).
 
 use std::sync::Arc;
 
 use ndarray::Array3;
 
 use super::{
-    Iteration, Iterative, Recipe, Reconstruction, classical,
+    Iteration, Iterative, Recipe, Reconstruction, classical, finer,
     iteration::Enough,
     left_over, noise,
     options::{Options, Strength},
@@ -36,7 +35,7 @@ use crate::{
 
 /// The denoiser, unless one is named.
 pub(super) const USUAL: &str = "bm3d";
-/// What was found by trial on a chest slice, for few views and for many.
+/// What moves with the number of rays to a pixel.
 struct Tuning {
     /// The first σ and the last, over s.
     sigmas: [f64; 2],
@@ -49,14 +48,44 @@ struct Tuning {
     close: usize,
     /// Of the first image.
     start: &'static str,
-    /// Whether a share of what the image leaves of the data is added in the end.
-    gives_back: bool,
+    /// How much of what the image leaves of the data is added in the end.
+    share: f32,
 }
 
-const FEW: Tuning =
-    Tuning { sigmas: [1.2, 0.4], lambda: 0.25, rounds: 28, steps: 4, close: 7, start: "tv", gives_back: false };
-const MANY: Tuning =
-    Tuning { sigmas: [0.5, 0.15], lambda: 0.25, rounds: 12, steps: 10, close: 12, start: "pwls", gives_back: true };
+/// Rays to a pixel of 30 views of a 512² chest slice, on which σ, rounds and steps were found by trial; the powers of more rays
+/// lead to what was best on the same slice from 720 views over a full turn (of pixels half as wide, [`super::finer`]).
+const RAYS: f64 = 0.06;
+/// The first σ and the last, over s.
+const SIGMAS: [f64; 2] = [1.2, 0.4];
+const SIGMA_POWER: f64 = -0.5;
+/// Rounds, steps in a round, and rounds that look closely, each with its power.
+const ROUNDS: [f64; 2] = [28.0, -0.5];
+const STEPS: [f64; 2] = [4.0, 0.5];
+const CLOSE: [f64; 2] = [7.0, 0.46];
+/// Where the powers hold, about: rays to a pixel over [`RAYS`].
+const HOLD: [f64; 2] = [0.3, 12.0];
+/// λ.
+const LAMBDA: f64 = 0.25;
+/// Rays to a pixel below which the data leave directions open, which total variation fills better than a quadratic penalty does,
+/// and below which what FBP makes of the rest of the data is streaks rather than the object.
+const ENOUGH_RAYS: f64 = 0.12;
+
+impl Tuning {
+    fn of(rays: f64) -> Self {
+        let more = (rays / RAYS).clamp(HOLD[0], HOLD[1]);
+        let count = |[usual, power]: [f64; 2]| (usual * more.powf(power)).round().max(1.0) as usize;
+        let streaks = (ENOUGH_RAYS / rays).powi(4);
+        Self {
+            sigmas: SIGMAS.map(|sigma| sigma * more.powf(SIGMA_POWER)),
+            lambda: LAMBDA,
+            rounds: count(ROUNDS),
+            steps: count(STEPS),
+            close: count(CLOSE),
+            start: if streaks > 1.0 { "tv" } else { "pwls" },
+            share: (1.0 / (1.0 + streaks)) as f32,
+        }
+    }
+}
 
 /// The recipe.
 #[derive(Clone, Debug, Default)]
@@ -72,31 +101,41 @@ impl Iterative for Pnp {
     }
 
     fn iterate(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
-        let options = &self.0;
-        options.strength.check()?;
-        options.iteration.check(&scan.geometry, grid)?;
-        let [coarse, denoiser] = [true, false].map(|coarse| named(options.denoiser.as_deref(), Weights::Ct, coarse));
-        let denoisers = [coarse?, denoiser?];
-        let tuning = if scan.geometry.views.len() < classical::MANY_VIEWS { FEW } else { MANY };
-        let mut notes = Vec::new();
-        let first = first(options, tuning.start, (&scan, grid), (device, monitor), &mut notes)?;
-        if monitor.is_finishing() {
-            return Ok(classical::finished("pnp", first, &scan, grid, notes));
-        }
-        let made = rounds(options, (denoisers, &tuning), &first, (&scan, grid), (device, monitor), &mut notes);
-        let mut values = match made {
-            Err(Error::Interrupted) if options.iteration.keep => {
-                monitor.finish();
-                notes.push("interrupted before the first round: this is the first image".into());
-                first
-            }
-            made => made?,
-        };
-        if tuning.gives_back {
-            left_over::give_back(&mut values, (&scan, grid), options, (device, monitor), &mut notes)?;
-        }
-        Ok(classical::finished("pnp", values, &scan, grid, notes))
+        self.0.strength.check()?;
+        // Before the work, not after it.
+        named(self.0.denoiser.as_deref(), Weights::Ct, false)?;
+        finer::reconstruct(&self.0, scan, grid, 0, |options, scan, grid| {
+            plug_and_play(options, scan, grid, (device, monitor))
+        })
     }
+}
+
+/// On these pixels.
+fn plug_and_play(
+    options: &Options,
+    scan: Scan,
+    grid: &Grid,
+    (device, monitor): (&Device, &Monitor),
+) -> Result<Reconstruction> {
+    let [coarse, denoiser] = [true, false].map(|coarse| named(options.denoiser.as_deref(), Weights::Ct, coarse));
+    let denoisers = [coarse?, denoiser?];
+    let tuning = Tuning::of(finer::rays(&scan.geometry, grid));
+    let mut notes = Vec::new();
+    let first = first(options, tuning.start, (&scan, grid), (device, monitor), &mut notes)?;
+    if monitor.is_finishing() {
+        return Ok(classical::finished("pnp", first, &scan, grid, notes));
+    }
+    let made = rounds(options, (denoisers, &tuning), &first, (&scan, grid), (device, monitor), &mut notes);
+    let mut values = match made {
+        Err(Error::Interrupted) if options.iteration.keep => {
+            monitor.finish();
+            notes.push("interrupted before the first round: this is the first image".into());
+            first
+        }
+        made => made?,
+    };
+    left_over::give_back(&mut values, tuning.share, (&scan, grid), options, (device, monitor), &mut notes)?;
+    Ok(classical::finished("pnp", values, &scan, grid, notes))
 }
 
 /// What the rounds make of the first image.

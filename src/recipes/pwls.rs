@@ -4,8 +4,8 @@
 //!
 //! The weights are absolute, so that the noise in the data sets the balance: with fewer photons they fall, and the penalty,
 //! in the main a belief about objects, weighs more. Its strength is β = κ/c², c = EDGE times the object's attenuation and
-//! κ = STRENGTH · (the typical ray's weight times the number of views / 10⁵)^POWER: a belief alone would not change (power 0),
-//! a threshold that noise must not pass would grow as the power q/2.
+//! κ = STRENGTH · (the typical ray's weight times the number of views / 10⁵)^POWER · (width of a pixel in cells): a belief
+//! alone would not change (power 0), a threshold that noise must not pass would grow as the power q/2.
 
 use ndarray::{Array3, ArrayView2};
 
@@ -13,6 +13,7 @@ use super::{
     Iterative, Recipe, Reconstruction,
     classical::{self, Trust},
     fbp::{Fbp, Filter},
+    finer,
     iteration::Enough,
     options::Options,
 };
@@ -20,7 +21,7 @@ use crate::{
     device::Device,
     error::{Error, Result},
     functionals::{Block, LeastSquares, Neighbourhood, Objective, Potential},
-    geometry::{Geometry, Grid, cross},
+    geometry::{Geometry, Grid},
     monitor::Monitor,
     operators::{LinearOperator, XRay},
     scan::Scan,
@@ -55,34 +56,44 @@ impl Iterative for Pwls {
     }
 
     fn iterate(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
-        let options = &self.0;
-        options.strength.check()?;
-        options.iteration.check(&scan.geometry, grid)?;
-        let views = scan.geometry.views.len();
-        let count = options.subsets.unwrap_or((views / VIEWS).clamp(1, SUBSETS));
-        if !(1..=views).contains(&count) {
-            return Err(Error::Option(format!("{count} subsets of {views} views: give a number from 1 to {views}")));
-        }
-        let trust = monitor.step("noise", 1, || classical::trust(&scan, options.photons))?;
-        let contrast = attenuation(&scan)?;
-        let edge = EDGE * contrast;
-        let usual = STRENGTH * (trust.information / 1e5).powf(POWER) / (edge * edge);
-        let strength = options.strength.of(usual);
-        let mut notes = vec![
-            trust.note.clone(),
-            format!("strength {strength:.4e}, edges from {edge:.3e} on: the object attenuates about {contrast:.3e}"),
-            format!("{count} subsets of {views} views"),
-        ];
-        let first = first(options, (&scan, grid), (device, monitor), &mut notes)?;
-        let mut solver = monitor.step("plan", 1, || {
-            let objective = objective(&scan, grid, device, &trust, (count, strength, edge))?;
-            OrderedSubsets::new(objective, classical::start(options, grid, device, first)?, options.bounds)
-        })?;
-        let enough = Enough { change: 1e-3, most: (400 / count).max(30) };
-        let (values, note) = options.iteration.run(&mut solver, enough, grid.shape, monitor)?;
-        notes.push(note);
-        Ok(classical::finished("pwls", values, &scan, grid, notes))
+        self.0.strength.check()?;
+        finer::reconstruct(&self.0, scan, grid, 1, |options, scan, grid| {
+            penalised(options, scan, grid, (device, monitor))
+        })
     }
+}
+
+/// On these pixels.
+fn penalised(
+    options: &Options,
+    scan: Scan,
+    grid: &Grid,
+    (device, monitor): (&Device, &Monitor),
+) -> Result<Reconstruction> {
+    let views = scan.geometry.views.len();
+    let count = options.subsets.unwrap_or((views / VIEWS).clamp(1, SUBSETS));
+    if !(1..=views).contains(&count) {
+        return Err(Error::Option(format!("{count} subsets of {views} views: give a number from 1 to {views}")));
+    }
+    let trust = monitor.step("noise", 1, || classical::trust(&scan, options.photons))?;
+    let contrast = attenuation(&scan)?;
+    let edge = EDGE * contrast;
+    let usual = STRENGTH * (trust.information / 1e5).powf(POWER) * width(&scan.geometry, grid) / (edge * edge);
+    let strength = options.strength.of(usual);
+    let mut notes = vec![
+        trust.note.clone(),
+        format!("strength {strength:.4e}, edges from {edge:.3e} on: the object attenuates about {contrast:.3e}"),
+        format!("{count} subsets of {views} views"),
+    ];
+    let first = first(options, (&scan, grid), (device, monitor), &mut notes)?;
+    let mut solver = monitor.step("plan", 1, || {
+        let objective = objective(&scan, grid, device, &trust, (count, strength, edge))?;
+        OrderedSubsets::new(objective, classical::start(options, grid, device, first)?, options.bounds)
+    })?;
+    let enough = Enough { change: 1e-3, most: (400 / count).max(30) };
+    let (values, note) = options.iteration.run(&mut solver, enough, grid.shape, monitor)?;
+    notes.push(note);
+    Ok(classical::finished("pwls", values, &scan, grid, notes))
 }
 
 /// ½ Σ w (Ax − b)² in `count` blocks, and β·R(x).
@@ -131,7 +142,7 @@ fn first(
 /// The object's attenuation, roughly: that of the disk with the same longest rays and the same sum of each view,
 /// μ = π/4 · p² / Σp·(distance between rays).
 fn attenuation(scan: &Scan) -> Result<f64> {
-    let spacing = spacing(&scan.geometry);
+    let spacing = finer::cell(&scan.geometry);
     let (mut sum, mut count) = (0.0, 0);
     for view in scan.projections.outer_iter() {
         let (longest, total) = chords(view);
@@ -155,14 +166,10 @@ fn chords(view: ArrayView2<f32>) -> (f64, f64) {
     (mean, values.iter().map(|value| f64::from(*value)).sum::<f64>() / view.nrows() as f64)
 }
 
-/// Distance between neighbouring rays where they pass the axis.
-fn spacing(geometry: &Geometry) -> f64 {
-    let middle = (geometry.columns as f64 - 1.0) / 2.0;
-    let [before, after] = [middle - 0.5, middle + 0.5].map(|column| {
-        let ray = geometry.views[0].ray(0.0, column);
-        cross(ray.origin, ray.direction)[2]
-    });
-    (after - before).abs()
+/// Of a pixel, in cells, at most 1: an edge has as many more pixels as they are narrower, and is not to be penalised the more.
+fn width(geometry: &Geometry, grid: &Grid) -> f64 {
+    let [_, height, width] = grid.voxel();
+    ((height * width).sqrt() / finer::cell(geometry)).min(1.0)
 }
 
 /// As asked for.

@@ -1,6 +1,6 @@
 //! Second-order total generalised variation: ½ Σ w (Ax − b)² + λ TGV²(x), x within bounds (Bredies, Kunisch & Pock 2010).
 
-use super::{Iterative, Recipe, Reconstruction, options::Options, variational};
+use super::{Iterative, Recipe, Reconstruction, finer, options::Options, variational};
 use crate::{
     device::Device, error::Result, geometry::Grid, monitor::Monitor, operators::Pixels,
     regularisers::total_generalised_variation, scan::Scan,
@@ -20,8 +20,10 @@ impl Iterative for Tgv {
     }
 
     fn iterate(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
-        variational::reconstruct(("tgv", &self.0), scan, grid, (device, monitor), 3, |strength| {
-            Ok(total_generalised_variation(device, grid.shape, Pixels::Real, strength as f32).into())
+        finer::reconstruct(&self.0, scan, grid, 1, |options, scan, grid| {
+            variational::reconstruct(("tgv", options), scan, grid, (device, monitor), 3, |strength| {
+                Ok(total_generalised_variation(device, grid.shape, Pixels::Real, strength as f32).into())
+            })
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Total variation: ½ Σ w (Ax − b)² + λ Σ |∇x|, x within bounds (Rudin, Osher & Fatemi 1992; for few views Sidky & Pan
 //! 2008).
 
-use super::{Iterative, Recipe, Reconstruction, options::Options, variational};
+use super::{Iterative, Recipe, Reconstruction, finer, options::Options, variational};
 use crate::{
     device::Device, error::Result, geometry::Grid, monitor::Monitor, operators::Pixels, regularisers::total_variation,
     scan::Scan,
@@ -21,8 +21,10 @@ impl Iterative for Tv {
     }
 
     fn iterate(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
-        variational::reconstruct(("tv", &self.0), scan, grid, (device, monitor), 1, |strength| {
-            Ok(vec![total_variation(device, grid.shape, Pixels::Real, strength as f32)])
+        finer::reconstruct(&self.0, scan, grid, 1, |options, scan, grid| {
+            variational::reconstruct(("tv", options), scan, grid, (device, monitor), 1, |strength| {
+                Ok(vec![total_variation(device, grid.shape, Pixels::Real, strength as f32)])
+            })
         })
     }
 }

@@ -100,7 +100,7 @@ impl Tuned {
     ) -> Result<Self> {
         let xray = XRay::new(device, &scan.geometry, grid)?;
         let trust = classical::trust(&scan, options.photons)?;
-        let weights = noise::weights(&scan, trust.photons);
+        let weights = noise::weights(&scan, &trust);
         let Scan { projections, geometry } = scan;
         let shape = [geometry.views.len() * geometry.rows, geometry.columns];
         let (ramp, weighted) = (ramp(&geometry, grid), weights.is_some());
@@ -201,7 +201,7 @@ impl Tuned {
             Strength::Fixed(_) => "as asked".to_string(),
         };
         let sigma = self.strength / (factor * self.gain);
-        let weights = if self.weighted { ", rays weighted by their photons" } else { "" };
+        let weights = if self.weighted { ", rays weighted by their noise" } else { "" };
         format!("strength λ {:.4e} ({how}; σ {sigma:.2e} of a line integral{weights})", self.strength)
     }
 }

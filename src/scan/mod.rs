@@ -23,6 +23,7 @@ pub use bowtie::Bowtie;
 pub use coil_noise::CoilNoise;
 pub use counts::{Counts, Preparation, Prepared};
 pub use kspace::{Encoding, FrameAxis, KSpace};
+pub use noise_level::NoiseLaw;
 
 use ndarray::Array3;
 

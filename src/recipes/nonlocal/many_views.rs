@@ -59,7 +59,7 @@ pub(super) fn reconstruct(
         let values: Vec<f32> = device.download(&quiet)?;
         Ok(volume(grid.shape, values.into_iter().map(|value| value.clamp(lower, upper)).collect()))
     })?;
-    left_over::give_back(&mut image.values, (&scan, grid), &options, (device, monitor), &mut notes)?;
+    left_over::give_back(&mut image.values, 1.0, (&scan, grid), &options, (device, monitor), &mut notes)?;
     Ok(Reconstruction { image, notes })
 }
 

@@ -6,8 +6,11 @@
 mod few_views;
 mod many_views;
 
-use super::{Iterative, Recipe, Reconstruction, classical::MANY_VIEWS, options::Options};
+use super::{Iterative, Recipe, Reconstruction, options::Options};
 use crate::{device::Device, error::Result, geometry::Grid, monitor::Monitor, scan::Scan};
+
+/// Views that count as many.
+const MANY_VIEWS: usize = 240;
 
 /// The recipe.
 #[derive(Clone, Debug, Default)]
