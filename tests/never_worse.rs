@@ -17,7 +17,7 @@ use rushlight::{
 
 mod scene;
 
-use scene::{geometry, grid};
+use scene::{geometry, grid, psnr};
 
 fn made(method: &str, options: &Options, scan: &Scan, size: usize) -> Array3<f32> {
     let recipe = recipes::named(method, options).unwrap();
@@ -78,8 +78,9 @@ fn never_worse(name: &str, geometry: &Geometry, photons: Option<f64>, size: usiz
     });
     let best = [0, 1].map(|region| sharp[region].min(smooth[region]));
     for method in ["tv", "tgv", "pwls", "pnp"] {
-        let found = errors(&made(method, &Options::default(), &scan, size), &truth);
-        println!("{name}, {} views, {photons:?}: {method} {found:.4?}, fbp {best:.4?}", geometry.views.len());
+        let image = made(method, &Options::default(), &scan, size);
+        let (found, decibels) = (errors(&image, &truth), psnr(&image, &phantom));
+        println!("{name}, {} views, {photons:?}: {method} {decibels:.1} dB", geometry.views.len());
         assert!(
             found[0] <= best[0] && found[1] <= best[1],
             "{name}, {photons:?}: {method} {found:.5?}, fbp {best:.5?}"
