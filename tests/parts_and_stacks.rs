@@ -122,10 +122,10 @@ fn a_part_is_as_the_whole_to_its_outermost_pixel() {
             assert!(!said.contains("cut out"), "{said}");
             let (part, said) = made(method, &options, &scan, &grid(32, 2.0, [0.0; 2]));
             assert!(said.contains("32 × 32 asked for were cut out"), "{said}");
-            let same = worst(&part.values, &whole.values.slice(s![.., 16..48, 16..48]));
+            let same = worst(&part.values, whole.values.slice(s![.., 16..48, 16..48]));
             // Beyond the middle, and over the field's edge.
             let (beside, _) = made(method, &options, &scan, &grid(20, 2.0, [24.0, -16.0]));
-            let same_beside = worst(&beside.values, &whole.values.slice(s![.., 14..34, 34..54]));
+            let same_beside = worst(&beside.values, whole.values.slice(s![.., 14..34, 34..54]));
             println!("{kind}, {method}: {same:.1e}, {same_beside:.1e}");
             assert!(same.max(same_beside) <= 2e-4 * 0.02, "{kind}, {method}: {same:.1e}, {same_beside:.1e}");
         }
