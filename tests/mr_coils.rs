@@ -258,7 +258,7 @@ fn whitening_leaves_the_scale_as_it_was() {
     let one = noisy(&Array4::zeros((6, 1, 30, 30)), 1.0, 5).into_shape_with_order((6, 900)).unwrap();
     for (what, mixture) in [("loud", loud), ("alike", alike)] {
         let mixed = mixture.mapv(|x| Complex64::new(x, 0.0)).dot(&one);
-        let mut scan = scan(&[clean.clone()], None, |y, _| y % 2 == 0 || y.abs_diff(N / 2) < 10);
+        let mut scan = scan(std::slice::from_ref(&clean), None, |y, _| y % 2 == 0 || y.abs_diff(N / 2) < 10);
         scan.noise = Some(mixed.mapv(|x| Complex32::new(0.001 * x.re as f32, 0.001 * x.im as f32)));
         let maps = Array4::from_shape_fn((6, 1, N, N), |(coil, _, y, x)| {
             let value = sees(&coils[coil], [y, x], N) / strength(&coils, [y, x], N);
