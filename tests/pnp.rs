@@ -47,9 +47,9 @@ fn size(values: impl Iterator<Item = f64>) -> f64 {
     values.map(|value| value * value).sum::<f64>().sqrt()
 }
 
-/// A third of the iterations come as near to the image of (AAᵀ + ρ) u = d, x = Aᵀu, from few and many views, weighed or not.
+/// A data step has four iterations, and the ramp makes them count: (AAᵀ + ρ) u = d, x = Aᵀu, from few and many views, weighed or not.
 #[test]
-fn the_ramp_spares_data_steps_most_iterations() {
+fn the_ramp_makes_the_first_iterations_count() {
     const SIZE: usize = 64;
     let device = Device::cpu();
     let phantom = Phantom::named("shepp-logan-toft").unwrap();
@@ -57,7 +57,7 @@ fn the_ramp_spares_data_steps_most_iterations() {
         let scan = scan(&phantom, views, SIZE);
         let xray = XRay::new(&device, &scan.geometry, &grid(SIZE)).unwrap();
         let (domain, range) = (xray.domain().to_vec(), xray.range().to_vec());
-        let roots = scan.projections.iter().map(|line| if weighed { (-0.5 * line).exp() } else { 1.0 });
+        let roots = scan.projections.iter().map(|line| if weighed { (-1.5 * line).exp() } else { 1.0 });
         let roots: Vec<f32> = roots.collect();
         let lines: Vec<f32> = scan.projections.iter().zip(&roots).map(|(line, root)| line * root).collect();
         let mut lengths = device.zeros(&range, Element::F32).unwrap();
@@ -67,7 +67,7 @@ fn the_ramp_spares_data_steps_most_iterations() {
         let width = grid(SIZE).voxel()[2] as f32;
         let squares: Vec<f32> =
             lengths.iter().zip(&roots).map(|(length, root)| 0.7 * width * length * root * root).collect();
-        let damping = 0.2 * squares.iter().sum::<f32>() / (SIZE * SIZE) as f32;
+        let damping = squares.iter().sum::<f32>() / (SIZE * SIZE) as f32;
         let operator = Arc::new(Weighted::new(&device, xray, device.upload(&range, roots).unwrap()).unwrap());
         let outer = Arc::new(Outer::new(&device, operator.clone()).unwrap());
         let ramp = RampPreconditioner::new(&device, scan.geometry.shape(), SIZE as f64, squares).unwrap();
@@ -89,14 +89,16 @@ fn the_ramp_spares_data_steps_most_iterations() {
             operator.adjoint(&system.into_solution(), &mut image).unwrap();
             device.download(&image).unwrap()
         };
-        let last = image(false, 300);
-        let [plain, ramped] = [(false, 24), (true, 8)].map(|(preconditioned, iterations)| {
-            let found = image(preconditioned, iterations);
+        let last = image(false, 200);
+        let [plain, ramped] = [false, true].map(|preconditioned| {
+            let found = image(preconditioned, 4);
             let apart = found.iter().zip(&last).map(|(a, b)| f64::from(a - b));
             size(apart) / size(last.iter().map(|value| f64::from(*value)))
         });
-        println!("{views} views, weighed: {weighed}: {plain:.1e} after 24 plain iterations, {ramped:.1e} after 8");
-        assert!(ramped < plain, "{views} views, weighed: {weighed}: {ramped:.1e}, plain {plain:.1e}");
+        println!(
+            "{views} views, weighed: {weighed}: {plain:.2} away after 4 plain iterations, {ramped:.2} with the ramp"
+        );
+        assert!(ramped < 0.7 * plain, "{views} views, weighed: {weighed}: {ramped:.2}, plain {plain:.2}");
     }
 }
 

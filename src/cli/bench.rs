@@ -190,7 +190,7 @@ impl Flags {
     fn usual_levels(&self) -> Vec<f64> {
         match (self.varied, self.quick) {
             (Varied::Dose, false) => vec![2.0, 1.0, 0.5, 0.2, 0.1, 0.05],
-            (Varied::Dose, true) => vec![1.0, 0.4, 0.15],
+            (Varied::Dose, true) => vec![1.0, 0.3, 0.1],
             (Varied::Views, false) => vec![360.0, 200.0, 100.0, 60.0, 30.0, 20.0],
             (Varied::Views, true) => vec![200.0, 80.0, 30.0],
         }

@@ -44,7 +44,7 @@ impl Effort {
             realisations: 3,
             observed_size: 128,
             observed_views: 180,
-            observations: 40,
+            observations: 30,
         }
     }
 }
