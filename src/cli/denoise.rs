@@ -35,8 +35,9 @@ pub const EXAMPLES: &str = "Examples:
   rushlight denoise diffusion.nii.gz --method mp-pca --noise-map sigma.nii.gz -o quiet.nii.gz
 
 --sigma auto measures the noise in the image itself, slice by slice, as white noise unless --spectrum says otherwise; random texture as
-fine as the pixels passes for noise, and there the noise must be said. Where it varies from place to place, --sigma varying, or give a map of its standard deviation, shaped like the image. Slices are taken one by one (but see --depth); mp-pca
-takes a series of images (4-D), and finds the noise itself.";
+fine as the pixels passes for noise, and there the noise must be said. Where it varies from place to place, --sigma varying, or give a
+map of its standard deviation, shaped like the image. Slices are taken one by one (but see --depth); mp-pca takes a series of images
+(4-D), and finds the noise itself.";
 
 #[derive(Args, Debug)]
 pub struct Flags {
