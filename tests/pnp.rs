@@ -57,7 +57,8 @@ fn the_ramp_makes_the_first_iterations_count() {
         let scan = scan(&phantom, views, SIZE);
         let xray = XRay::new(&device, &scan.geometry, &grid(SIZE)).unwrap();
         let (domain, range) = (xray.domain().to_vec(), xray.range().to_vec());
-        let roots = scan.projections.iter().map(|line| if weighed { (-1.5 * line).exp() } else { 1.0 });
+        // Roots of what photons make of the weights.
+        let roots = scan.projections.iter().map(|line| if weighed { (-0.5 * line).exp() } else { 1.0 });
         let roots: Vec<f32> = roots.collect();
         let lines: Vec<f32> = scan.projections.iter().zip(&roots).map(|(line, root)| line * root).collect();
         let mut lengths = device.zeros(&range, Element::F32).unwrap();
