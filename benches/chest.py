@@ -3,7 +3,7 @@
 
     cargo build --release
     python3 -m venv .venv && .venv/bin/pip install numpy scikit-image
-    .venv/bin/python benches/chest.py STACK [--unit hu] [--voxel 0.781mm] [--slices 10] [--views 30] [--methods tv nonlocal]
+    .venv/bin/python benches/chest.py STACK [--unit hu] [--voxel 0.781mm] [--slices 10] [--views 30] [--methods tv pnp]
 
 STACK is what `rushlight scan` reads, for instance lidc_0314_chest_hu.npz:/pixels, 512² pixels a slice. Each slice is made
 twice as fine and scanned with parallel rays, 736 cells as wide as a pixel, 10⁵ photons a ray, so that no reconstruction
@@ -70,7 +70,7 @@ def main():
     parser.add_argument("--fbp-views", type=int, nargs="*", default=[30, 60, 100, 200])
     parser.add_argument("--photons", default="1e5")
     parser.add_argument("--water", type=float, default=0.01928, help="attenuation of water in the scan, mm⁻¹")
-    parser.add_argument("--methods", nargs="*", default=["tv", "tgv", "nonlocal"])
+    parser.add_argument("--methods", nargs="*", default=["tv", "tgv", "pnp"])
     parser.add_argument("--keep", metavar="FOLDER", help="keep scans and images there")
     options = parser.parse_args()
     jobs = [("fbp", views, ["--filter", "hann"]) for views in options.fbp_views]

@@ -8,14 +8,12 @@ struct Params {
     lower: f32,
     upper: f32,
     relaxation: f32,
-    pull: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> s: array<f32>;
-@group(0) @binding(2) var<storage, read> anchor: array<f32>;
-@group(0) @binding(3) var<storage, read_write> x: array<f32>;
-@group(0) @binding(4) var<storage, read_write> bar: array<f32>;
+@group(0) @binding(2) var<storage, read_write> x: array<f32>;
+@group(0) @binding(3) var<storage, read_write> bar: array<f32>;
 
 const SIZE = 256u;
 
@@ -28,9 +26,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
     let old = x[index];
     var next = old - params.step * s[index];
-    if params.pull > 0.0 {
-        next = (next + params.pull * anchor[index]) / (1.0 + params.pull);
-    }
     if (index / params.nx) % params.channels == 0u {
         next = clamp(next, params.lower, params.upper);
     }

@@ -850,7 +850,7 @@ fn strengths_photons_and_views_that_cannot_be() {
     npy(at, "empty.npy", "<f4", false, "60, 48", &little(&[0.0; 60 * 48]));
     works(at, "scan disk --geometry parallel --views 60 --angles 0..180deg --cells 48 --cell 6mm -o sino.npy");
     works(at, "phantom disk --size 48 --voxel 6mm -o prior.npy");
-    for method in ["tv", "tgv", "piccs", "nonlocal", "pnp", "asd-pocs", "pwls", "sirt", "sart", "cgls"] {
+    for method in ["tv", "tgv", "piccs", "pnp", "asd-pocs", "pwls", "sirt", "sart", "cgls"] {
         let prior = if method == "piccs" { "--prior prior.npy " } else { "" };
         let with = format!("--method {method} {prior}--size 48 --voxel 6mm -o image.npy");
         for strength in ["0", "-1", "nan", "inf", "0x"] {
@@ -873,6 +873,7 @@ fn priors_that_cannot_be() {
     let folder = with_scan();
     let at = folder.path();
     let with = "--size 48 --voxel 6mm -o image.npy";
+    refused(at, &format!("recon scan.h5 --method nonlocal {with}"), &["'nonlocal' has given way to 'pnp'"]);
     refused(at, &format!("recon scan.h5 --method tv --prior bm3d {with}"), &["--prior", "piccs", "pnp", "tv has none"]);
     refused(at, &format!("recon scan.h5 --prior bm3d {with}"), &["--prior", "fbp has none"]);
     refused(at, &format!("recon scan.h5 --method pnp --prior blur {with}"), &["no denoiser 'blur'", "bm3d, nlm"]);

@@ -241,7 +241,7 @@ fn every_slice_of_a_stack_is_as_if_it_were_alone() {
     let whole = Grid::centered([4, 32, 32], [4.0; 3], [0.0; 3]);
     let prior = truth(&BODY, &grid(32, 4.0, [0.0; 2]));
     let prior = Array3::from_shape_fn(whole.shape, |(_, row, column)| prior[[0, row, column]]);
-    let methods = ["sirt", "sart", "cgls", "tv", "tgv", "piccs", "pwls", "asd-pocs", "nonlocal", "pnp"];
+    let methods = ["sirt", "sart", "cgls", "tv", "tgv", "piccs", "pwls", "asd-pocs", "pnp"];
     for method in methods {
         let options = |slice: Option<usize>| {
             let prior = match slice {

@@ -61,7 +61,6 @@ kernels! {
     extrapolate::Extrapolate,
     fft_pass::FftPass,
     fill::Fill,
-    filter_groups::FilterGroups,
     footprint_backproject::FootprintBackproject,
     footprint_project::FootprintProject,
     gather_patches::GatherPatches,

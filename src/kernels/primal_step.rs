@@ -1,5 +1,4 @@
 //! One step of the primal variable: x̃ = clamp(x − τ s), x̄ = 2x̃ − x, x ← x + ρ (x̃ − x) (Condat 2013, algorithm 3.1).
-//! With an anchor a, a term ½μ‖x − a‖²: x̃ = clamp((x − τ s + τμ a) / (1 + τμ)), its proximal map.
 //!
 //! Bounds hold for the first of the channels of a line only: the others are fields that go with the image.
 
@@ -11,7 +10,7 @@ use crate::device::{Example, Host, HostArray, HostMut, Kernel, fold};
 const SIZE: usize = 256;
 const CHUNK: usize = 1 << 13;
 
-/// Inputs: s, the sum of all Kᵀy; a (any array, where the pull is 0). Outputs, both `[lines, channels, nx]`: x (in place), x̄.
+/// Inputs: s, the sum of all Kᵀy. Outputs, both `[lines, channels, nx]`: x (in place), x̄.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 pub struct PrimalStep {
@@ -29,8 +28,6 @@ pub struct PrimalStep {
     pub upper: f32,
     /// Over-relaxation ρ.
     pub relaxation: f32,
-    /// Of the anchor: τμ; 0 for none.
-    pub pull: f32,
 }
 
 impl Kernel for PrimalStep {
@@ -45,26 +42,19 @@ impl Kernel for PrimalStep {
     fn on_cpu(&self, inputs: &[Host], outputs: &mut [HostMut]) {
         let count = self.count as usize;
         let s = &inputs[0].numbers::<f32>()[..count];
-        // Without an anchor, s stands in for it and is not looked at.
-        let anchor = if self.pull > 0.0 { &inputs[1].numbers::<f32>()[..count] } else { s };
-        let inverse = 1.0 / (1.0 + self.pull);
         let [x, bar] = outputs else { panic!("two outputs") };
         let (x, bar) = (&mut x.numbers::<f32>()[..count], &mut bar.numbers::<f32>()[..count]);
         // Chunks of whole lines, so that a channel is a run of columns.
         let (nx, channels) = (self.nx as usize, self.channels as usize);
         let chunk = CHUNK.div_ceil(nx * channels) * nx * channels;
-        let chunks = x
-            .par_chunks_mut(chunk)
-            .zip(bar.par_chunks_mut(chunk))
-            .zip(s.par_chunks(chunk).zip(anchor.par_chunks(chunk)));
-        chunks.for_each(|((x, bar), (s, anchor))| {
-            let runs = x.chunks_mut(nx).zip(bar.chunks_mut(nx)).zip(s.chunks(nx).zip(anchor.chunks(nx)));
-            for (index, ((x, bar), (s, anchor))) in runs.enumerate() {
+        let chunks = x.par_chunks_mut(chunk).zip(bar.par_chunks_mut(chunk)).zip(s.par_chunks(chunk));
+        chunks.for_each(|((x, bar), s)| {
+            let runs = x.chunks_mut(nx).zip(bar.chunks_mut(nx)).zip(s.chunks(nx));
+            for (index, ((x, bar), s)) in runs.enumerate() {
                 let free = !index.is_multiple_of(channels);
                 let [lower, upper] = if free { [f32::MIN, f32::MAX] } else { [self.lower, self.upper] };
-                for ((x, bar), (s, anchor)) in x.iter_mut().zip(bar).zip(s.iter().zip(anchor)) {
-                    let pulled = if self.pull > 0.0 { self.pull * anchor } else { 0.0 };
-                    let next = ((*x - self.step * s + pulled) * inverse).max(lower).min(upper);
+                for ((x, bar), s) in x.iter_mut().zip(bar).zip(s) {
+                    let next = (*x - self.step * s).max(lower).min(upper);
                     *bar = 2.0 * next - *x;
                     *x += self.relaxation * (next - *x);
                 }
@@ -76,17 +66,8 @@ impl Kernel for PrimalStep {
         let channels = if seed.is_multiple_of(2) { 1 } else { 3 };
         let shape = [9, channels as usize, 50];
         let count = 9 * 50 * channels;
-        let kernel = Self {
-            count,
-            nx: 50,
-            channels,
-            step: 0.4,
-            lower: -0.3,
-            upper: 0.8,
-            relaxation: 1.5,
-            pull: 0.3 * (seed % 3) as f32,
-        };
+        let kernel = Self { count, nx: 50, channels, step: 0.4, lower: -0.3, upper: 0.8, relaxation: 1.5 };
         let array = |index| HostArray::noise(&shape, seed + index);
-        Example { kernel, inputs: vec![array(0), array(3)], outputs: vec![array(1), array(2)] }
+        Example { kernel, inputs: vec![array(0)], outputs: vec![array(1), array(2)] }
     }
 }

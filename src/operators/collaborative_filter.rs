@@ -2,7 +2,7 @@
 //! came from (Dabov, Foi, Katkovnik & Egiazarian 2007). Every pixel is to be the mean of all shrunk patches that cover it, weighed
 //! by how little noise they are left with, and less at a patch's rim.
 
-use super::group_filter::{self, Chunk, Gathered, Levels};
+use super::groups::{self, Chunk, Gathered, Levels};
 use crate::{
     device::{Array, Device, Element},
     error::Result,
@@ -67,7 +67,7 @@ impl CollaborativeFilter {
     /// [`Error::OutOfMemory`](crate::error::Error::OutOfMemory), also where a stack or its groups do not fit one binding.
     pub fn new(device: &Device, stack: Stack, grouping: Grouping, (tables, window): (&Tables, &[f32])) -> Result<Self> {
         let Stack { slices, extents: [ny, nx], .. } = stack;
-        group_filter::check(device, [slices, ny, nx], grouping.step)?;
+        groups::check(device, [slices, ny, nx], grouping.step)?;
         Ok(Self {
             tables: device.upload(&[TABLES], tables.numbers())?,
             gathered: Gathered::new(device, [slices * ny, nx], window)?,

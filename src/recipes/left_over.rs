@@ -1,8 +1,8 @@
 //! What an image leaves of the data. Among what a denoiser takes for noise are faint rods and the rim of soft edges, and they are
 //! still in b − Ax: a share of what FBP (Hann) makes of it, added in the end, lets an observer see them again.
 //!
-//! At a fifth of the dose a quarter makes the RMSE of ten chest slices 1 % larger with `pnp` and 4 % with `nonlocal`; at a hundredth
-//! it would make that of one slice 7 % larger with `pnp`, so that it is bounded.
+//! At a fifth of the dose a quarter makes the RMSE of ten chest slices 1 % larger; at a hundredth
+//! it would make that of one slice 7 % larger, so that it is bounded.
 
 use ndarray::Array3;
 

@@ -60,6 +60,7 @@ macro_rules! recipes {
         pub fn named(name: &str, options: &Options) -> Result<Box<dyn Recipe>> {
             match name {
                 $($name => Ok($module::recipe(options)),)*
+                "nonlocal" => Err(Error::Option("the method 'nonlocal' has given way to 'pnp'".into())),
                 _ => Err(Error::Option(format!("there is no method '{name}'; there are {}", ALL.join(", ")))),
             }
         }
@@ -76,7 +77,6 @@ recipes! {
     "sart" => sart,
     "cgls" => cgls,
     "pwls" => pwls,
-    "nonlocal" => nonlocal,
     "pnp" => pnp,
 }
 

@@ -30,15 +30,6 @@ impl Strength {
         }
     }
 
-    /// So many times as strong where it is relative; a fixed strength stays.
-    pub fn scaled(self, factor: f64) -> Self {
-        match self {
-            Self::Auto => Self::Times(factor),
-            Self::Times(times) => Self::Times(factor * times),
-            fixed @ Self::Fixed(_) => fixed,
-        }
-    }
-
     /// Refuses what is no strength.
     pub fn check(self) -> Result<()> {
         match self {

@@ -9,7 +9,6 @@
 //! | the same, one shift at a time | [`SparseWavelets`] | [`Proximal`] | [`Fista`] |
 //! | a former image | [`prior_image()`] | two [`Term`]s | [`PrimalDual`] |
 //! | alike neighbours: q-GGMRF, Huber | [`Neighbourhood`] | gradient | [`Objective`], for [`Fista`] and [`OrderedSubsets`] |
-//! | alike patches: non-local | [`GroupFilter`] | [`Denoiser`] | [`PlugAndPlay`] |
 //! | no negative values, a range | [`Bounds`] | the problem's bounds | [`PrimalDual`], and others as theirs |
 //!
 //! Terms add up: a problem has any number of them.
@@ -20,12 +19,9 @@
 //! [`SparseWavelets`]: crate::functionals::SparseWavelets
 //! [`Neighbourhood`]: crate::functionals::Neighbourhood
 //! [`Objective`]: crate::functionals::Objective
-//! [`GroupFilter`]: crate::operators::GroupFilter
 //! [`PrimalDual`]: ../solvers/struct.PrimalDual.html
 //! [`Fista`]: ../solvers/struct.Fista.html
 //! [`OrderedSubsets`]: ../solvers/struct.OrderedSubsets.html
-//! [`PlugAndPlay`]: ../solvers/struct.PlugAndPlay.html
-//! [`Denoiser`]: ../solvers/plug_and_play/type.Denoiser.html
 
 pub mod huber;
 pub mod prior_image;

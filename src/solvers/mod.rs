@@ -11,7 +11,6 @@ pub mod fista;
 pub mod linear_system;
 pub mod linearised_admm;
 pub mod ordered_subsets;
-pub mod plug_and_play;
 pub mod primal_dual;
 pub mod sirt;
 pub mod subsets;
@@ -26,7 +25,6 @@ pub use fista::Fista;
 pub use linear_system::LinearSystem;
 pub use linearised_admm::{AdmmOptions, LinearisedAdmm, SplitTerm};
 pub use ordered_subsets::OrderedSubsets;
-pub use plug_and_play::PlugAndPlay;
 pub use primal_dual::PrimalDual;
 pub use sirt::{Sirt, SirtOptions, Subset};
 

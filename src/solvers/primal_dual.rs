@@ -44,7 +44,6 @@ pub struct Steps {
 pub struct PrimalDual {
     device: Device,
     problem: Problem,
-    anchor: Option<Anchor>,
     steps: Steps,
     iteration: usize,
     x: Array,
@@ -65,15 +64,6 @@ pub struct PrimalDual {
 
 /// ‖A x̄ − b‖² among the scalars.
 const SQUARE: usize = 1;
-
-/// A term ½μ‖x − a‖² beside the problem's, which the primal step takes in closed form.
-#[derive(Debug)]
-pub struct Anchor {
-    /// a, an image like x.
-    pub image: Array,
-    /// μ.
-    pub weight: f32,
-}
 
 struct Dual {
     p: Array,
@@ -109,7 +99,6 @@ impl PrimalDual {
         let growth = Growth::above("the residual's square", 2.0 * f64::from(square.read()?[SQUARE]));
         let mut solver = Self {
             device: device.clone(),
-            anchor: None,
             steps,
             iteration: 0,
             bar: zeros(domain)?,
@@ -132,11 +121,6 @@ impl PrimalDual {
     /// The problem, whose strengths and factors may be changed between iterations.
     pub fn problem_mut(&mut self) -> &mut Problem {
         &mut self.problem
-    }
-
-    /// The anchor, which may be set, moved and taken away between iterations.
-    pub fn anchor_mut(&mut self) -> &mut Option<Anchor> {
-        &mut self.anchor
     }
 
     /// Changes metric and step sizes between iterations.
@@ -200,10 +184,8 @@ impl PrimalDual {
     fn primal(&mut self) {
         let shape = self.x.shape().to_vec();
         let (nx, channels) = (shape[shape.len() - 1], if shape.len() == 3 { shape[1] } else { 1 });
-        // Without an anchor any array will do; the kernel does not look at it.
-        let (anchor, weight) = self.anchor.as_ref().map_or((&self.sum, 0.0), |anchor| (&anchor.image, anchor.weight));
         let outputs = self.x.slabs_mut().iter_mut().zip(self.bar.slabs_mut());
-        for ((x, bar), (sum, anchor)) in outputs.zip(self.sum.slabs().iter().zip(anchor.slabs())) {
+        for ((x, bar), sum) in outputs.zip(self.sum.slabs()) {
             let kernel = PrimalStep {
                 count: (x.lines().len() * nx * channels) as u32,
                 nx: nx as u32,
@@ -212,9 +194,8 @@ impl PrimalDual {
                 lower: self.problem.bounds.lower,
                 upper: self.problem.bounds.upper,
                 relaxation: self.steps.relaxation,
-                pull: self.steps.primal * weight,
             };
-            self.device.run(&kernel, &[sum, anchor], &mut [x, bar]);
+            self.device.run(&kernel, &[sum], &mut [x, bar]);
         }
     }
 

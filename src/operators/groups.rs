@@ -1,24 +1,17 @@
-//! The filter of groups of like patches: block matching, 3-D cosine transform, hard threshold, and the weighted mean of all
-//! filtered patches that cover a pixel: the first half of BM3D (Dabov, Foi, Katkovnik & Egiazarian 2007, IEEE Trans. Image
-//! Process. 16, 2080), with a cosine transform across the group too.
+//! Groups of like patches of 8 × 8 pixels: how a slice's pixels are compared, which chunks of groups are filtered at a time, and what
+//! the filtered patches add up to in every pixel (Dabov, Foi, Katkovnik & Egiazarian 2007, IEEE Trans. Image Process. 16, 2080).
 
 use std::ops::Range;
 
-use super::arithmetic::{add_lines, fill};
+use super::arithmetic::fill;
 use crate::{
     device::{Array, Device, Element, Kernel},
     error::{Error, Result},
     kernels::{
-        FilterGroups, GatherPatches, MatchPatches, Quotient,
-        filter_groups::basis,
+        GatherPatches,
         match_patches::{GROUP, HIGHEST_LEVEL, NONE, PATCH},
     },
 };
-
-/// Pixels between references.
-const STEP: usize = 3;
-/// Groups that are filtered at a time: 16 MiB of patches.
-const CHUNK: usize = 4096;
 
 /// How pixels are compared.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,21 +31,6 @@ impl Levels {
     }
 }
 
-/// The filter for images `[nz·ny, nx]`, slice by slice. A slice, and the list of its groups, must fit one binding of
-/// the device.
-#[derive(Debug)]
-pub struct GroupFilter {
-    device: Device,
-    shape: [usize; 3],
-    radius: usize,
-    basis: Array,
-    slice: Array,
-    /// What the slice's patches add up to.
-    gathered: Gathered,
-    /// Of each slice.
-    groups: Vec<Vec<Chunk>>,
-}
-
 /// Some groups of a slice.
 #[derive(Debug)]
 pub(super) struct Chunk {
@@ -62,98 +40,6 @@ pub(super) struct Chunk {
     rows: Range<usize>,
     starts: Array,
     list: Array,
-}
-
-impl GroupFilter {
-    /// For `slices` of `ny` × `nx`, with matches up to `radius` pixels away along each axis.
-    ///
-    /// # Errors
-    /// [`Error::Option`] for slices smaller than 16 × 16; [`Error::OutOfMemory`], also where a slice or the list of
-    /// its groups does not fit one binding.
-    pub fn new(device: &Device, slices: [usize; 3], radius: usize) -> Result<Self> {
-        let [nz, ny, nx] = slices;
-        check(device, [1, ny, nx], STEP)?;
-        Ok(Self {
-            device: device.clone(),
-            shape: slices,
-            radius: radius.max(PATCH / 2),
-            basis: device.upload(&[PATCH * PATCH + GROUP * GROUP], basis())?,
-            slice: device.zeros(&[ny, nx], Element::F32)?,
-            // All pixels of a patch count alike.
-            gathered: Gathered::new(device, [ny, nx], &[1.0; PATCH * PATCH])?,
-            groups: (0..nz).map(|_| vec![]).collect(),
-        })
-    }
-
-    /// Finds the groups in `image`.
-    ///
-    /// # Errors
-    /// What goes wrong on the device.
-    pub fn find(&mut self, image: &Array, levels: Levels) -> Result<()> {
-        let [nz, ny, nx] = self.shape;
-        let scale = levels.scale();
-        let kernel = MatchPatches {
-            nx: nx as u32,
-            ny: ny as u32,
-            step: STEP as u32,
-            radius: self.radius as u32,
-            lowest: levels.lowest,
-            levels: scale,
-            flat: (levels.flat * scale).ceil().max(1.0),
-            farthest: f32::MAX,
-            slices: 1,
-            middle: 0,
-        };
-        let [rows, columns] = kernel.references();
-        let mut found = self.device.zeros(&[rows * columns * GROUP], Element::U32)?;
-        for z in 0..nz {
-            self.take(image, z);
-            self.device.run(&kernel, &[&self.slice.slabs()[0]], &mut [&mut found.slabs_mut()[0]]);
-            let mut members: Vec<u32> = self.device.download(&found)?;
-            let mut kept = 0;
-            for group in 0..rows * columns {
-                if members[group * GROUP] != NONE {
-                    members.copy_within(group * GROUP..(group + 1) * GROUP, kept * GROUP);
-                    kept += 1;
-                }
-            }
-            members.truncate(kept * GROUP);
-            let most = CHUNK.min(self.device.binding_limit() as usize / (4 * GROUP * PATCH * PATCH));
-            let chunks = members.chunks(most * GROUP).map(|members| Chunk::new(&self.device, members, nx));
-            self.groups[z] = chunks.collect::<Result<_>>()?;
-        }
-        Ok(())
-    }
-
-    /// Filters `image` into `into`, with the groups found last; where a pixel has no group it stays as it is. Coefficients
-    /// below `threshold`, in the image's unit, are taken for noise: for white noise 2.7 σ is usual.
-    ///
-    /// # Errors
-    /// What goes wrong on the device.
-    pub fn apply(&mut self, image: &Array, threshold: f32, into: &mut Array) -> Result<()> {
-        let [nz, ny, nx] = self.shape;
-        self.gathered.make_room(self.groups.iter().flatten())?;
-        fill(&self.device, 0.0, into);
-        for z in 0..nz {
-            self.take(image, z);
-            self.gathered.clear();
-            for chunk in &self.groups[z] {
-                let kernel = FilterGroups { groups: chunk.count as u32, nx: nx as u32, threshold };
-                self.gathered.add(chunk, &kernel, &[&self.slice, &chunk.members, &self.basis]);
-            }
-            let inputs = self.gathered.sums().map(|array| &array.slabs()[0]);
-            self.device.run(&Quotient { count: (ny * nx) as u32 }, &inputs, &mut [&mut self.slice.slabs_mut()[0]]);
-            add_lines(&self.device, (&self.slice, into), [0, z * ny], ny);
-        }
-        Ok(())
-    }
-
-    /// Copies slice `z`.
-    fn take(&mut self, image: &Array, z: usize) {
-        let ny = self.shape[1];
-        fill(&self.device, 0.0, &mut self.slice);
-        add_lines(&self.device, (image, &mut self.slice), [z * ny, 0], ny);
-    }
 }
 
 /// Refuses slices too small for patches, and stacks too large for the device: stack and list of groups fit one binding each.
