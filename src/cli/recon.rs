@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::PossibleValue};
 use ndarray::Array3;
 use rushlight::{
     Error, Result,
@@ -165,10 +165,11 @@ fn range(text: &str) -> Result<Range<usize>> {
     Ok(start.parse().map_err(|_| wrong())?..end.parse().map_err(|_| wrong())?)
 }
 
-/// Every method, of CT and of MR.
-fn methods() -> Vec<&'static str> {
+/// Every method, of CT and of MR, and those of old, which are not shown: the recipes say what became of them.
+fn methods() -> Vec<PossibleValue> {
     let only_mr = recipes::mr::ALL.iter().filter(|name| !recipes::ALL.contains(name));
-    recipes::ALL.iter().chain(only_mr).copied().collect()
+    let names = recipes::ALL.iter().chain(only_mr).map(|name| PossibleValue::new(*name));
+    names.chain([PossibleValue::new("nonlocal").hide(true)]).collect()
 }
 
 pub fn run(flags: Flags, global: &Global) -> Result<()> {
