@@ -10,5 +10,5 @@ rushlight recon "$data" --center auto --rows 0..1 --filter hann -o tooth.png --w
 # The same from every sixth view, for comparison.
 rushlight recon "$data" --center 295.9 --rows 0..1 --every 6 --filter hann -o tooth-31-views.png --window 0.004,0.014
 # And by total variation, strength and iterations by themselves: held against FBP from all views, inside the tooth, FBP from
-# these 31 has 17.5 dB of the tooth's range and this 25.0 dB (README says how). The faintest cracks are lost.
+# these 31 has 17.5 dB of the tooth's range and this 25.0 dB (docs/results/few-views.md says how). The faintest cracks are lost.
 rushlight recon "$data" --center 295.9 --rows 0..1 --every 6 --method tv -o tooth-31-views-tv.png --window 0.004,0.014

@@ -74,7 +74,8 @@ impl Page {
                 }
                 (None, Some(block)) => block.text.extend([words, "\n"]),
                 (None, None) => {
-                    let code = words.starts_with("    ") && ["rushlight ", "cargo ", "python"].iter().any(|w| words.contains(w));
+                    let code = words.starts_with("    ")
+                        && ["rushlight ", "cargo ", "python"].iter().any(|w| words.contains(w));
                     assert!(!code, "{}:{}: a command without a fence", path.display(), line + 1);
                     prose.extend([words, "\n"]);
                 }
@@ -194,7 +195,8 @@ fn commands_run_and_draw_the_pictures() {
                         unrun.push(format!("{place}: {line}"));
                     }
                     (Kind::Long, Some(own)) => {
-                        let known = flags.get(&own[0]).unwrap_or_else(|| panic!("{place}: {line}: there is no such verb"));
+                        let known =
+                            flags.get(&own[0]).unwrap_or_else(|| panic!("{place}: {line}: there is no such verb"));
                         for flag in own.iter().filter(|word| word.starts_with("--")) {
                             assert!(known.contains(flag), "{place}: {line}: there is no {flag}");
                         }
@@ -234,7 +236,8 @@ fn commands_run_and_draw_the_pictures() {
             fs::write(pictures.join(name), bytes).unwrap();
         }
     }
-    let kept: BTreeSet<String> = command::names(&pictures).iter().map(|path| path.rsplit('/').next().unwrap().into()).collect();
+    let kept: BTreeSet<String> =
+        command::names(&pictures).iter().map(|path| path.rsplit('/').next().unwrap().into()).collect();
     for (name, page) in &shown {
         assert!(drawn.contains_key(name), "{}: no page's commands draw {name}", page.name());
     }
@@ -263,7 +266,9 @@ fn named_exists(place: &str, words: &[String]) {
             _ => {}
         }
     }
-    for word in words.iter().filter(|word| word.contains('/') && [".py", ".sh"].iter().any(|ending| word.ends_with(ending))) {
+    for word in
+        words.iter().filter(|word| word.contains('/') && [".py", ".sh"].iter().any(|ending| word.ends_with(ending)))
+    {
         there(word);
         let script = fs::read_to_string(Path::new(ROOT).join(word)).unwrap();
         for flag in words.iter().filter(|word| word.starts_with("--")) {
@@ -278,7 +283,11 @@ fn flags() -> BTreeMap<String, BTreeSet<String>> {
     let help = |arguments: &str| works(room.path(), &format!("{arguments} --help")).out;
     let listed = |text: &str| -> Vec<String> {
         let lines = text.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-        lines.filter_map(|line| line.split_whitespace().next()).filter(|verb| *verb != "help").map(String::from).collect()
+        lines
+            .filter_map(|line| line.split_whitespace().next())
+            .filter(|verb| *verb != "help")
+            .map(String::from)
+            .collect()
     };
     let of = |text: &str| -> BTreeSet<String> {
         let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
@@ -306,19 +315,21 @@ fn prose_names_what_there_is() {
         for code in page.inline_code() {
             let words: Vec<&str> = code.split_whitespace().collect();
             let known = match words[..] {
-                ["rushlight", verb, ..] if !verb.starts_with('-') => Some(
-                    flags.get(verb).unwrap_or_else(|| panic!("{}: `{code}`: there is no such verb", page.name())),
-                ),
+                ["rushlight", verb, ..] if !verb.starts_with('-') => {
+                    Some(flags.get(verb).unwrap_or_else(|| panic!("{}: `{code}`: there is no such verb", page.name())))
+                }
                 _ => None,
             };
-            if words.first().is_some_and(|first| ["cargo", "bart", "git"].contains(first)) {
+            if words.contains(&"cargo") {
                 continue;
             }
             for flag in words.iter().filter(|word| word.starts_with("--") && word.len() > 2) {
                 let flag = flag.split('=').next().unwrap();
                 let found = match known {
                     Some(flags) => flags.contains(flag),
-                    None => flags.values().any(|flags| flags.contains(flag)) || scripts.contains(&format!("\"{flag}\"")),
+                    None => {
+                        flags.values().any(|flags| flags.contains(flag)) || scripts.contains(&format!("\"{flag}\""))
+                    }
                 };
                 assert!(found, "{}: `{code}`: there is no {flag}", page.name());
             }
@@ -344,9 +355,11 @@ fn every_method_has_its_words() {
     let room = tempfile::tempdir().unwrap();
     for (verb, pages) in [("recon", &["methods.md", "mr.md"][..]), ("denoise", &["denoising.md"])] {
         let help = works(room.path(), &format!("{verb} --help")).out;
-        let (_, choices) = help.split_once("--method").and_then(|(_, rest)| rest.split_once("[possible values:")).unwrap();
+        let (_, choices) =
+            help.split_once("--method").and_then(|(_, rest)| rest.split_once("[possible values:")).unwrap();
         let (choices, _) = choices.split_once(']').unwrap();
-        let text: String = pages.iter().map(|page| fs::read_to_string(Path::new(ROOT).join("docs").join(page)).unwrap()).collect();
+        let text: String =
+            pages.iter().map(|page| fs::read_to_string(Path::new(ROOT).join("docs").join(page)).unwrap()).collect();
         for method in choices.split(',').map(str::trim) {
             assert!(text.contains(&format!("`{method}`")), "{pages:?} say nothing of {method}");
         }

@@ -1,4 +1,4 @@
-//! MR at the command line: the lines that README and the issue promise, at small sizes, and one test for each thing that the world
+//! MR at the command line: the lines that the pages promise, at small sizes, and one test for each thing that the world
 //! can do wrong.
 
 use std::{fs, path::Path};

@@ -46,9 +46,9 @@ macro_rules! verbs {
 }
 
 verbs! {
-    /// Reconstruct an image from a scan
+    /// Reconstruct an image from a CT or MR scan
     recon::Recon,
-    /// Scan a phantom or an image: what a scanner measures of it
+    /// Scan a phantom or an image: what a CT or MR scanner measures of it
     scan::Scan,
     /// Design which points of k-space an MR scan measures: a mask or a trajectory
     sampling::Sampling,
@@ -56,7 +56,7 @@ verbs! {
     phantom::Phantom,
     /// Compare an image with the truth: RMSE, NRMSE, PSNR, SSIM
     compare::Compare,
-    /// Take noise off an image
+    /// Take noise off an image, a volume or a series
     denoise::Denoise,
     /// Measure noise (nps), sharpness (ttf) or the detectability of a signal (cho)
     measure::Measure,
@@ -74,7 +74,7 @@ verbs! {
     completions::Completions,
 }
 
-/// Clear pictures from little light: CT reconstruction on any GPU, and on the CPU.
+/// The command line as a whole; what it is about stands in the package's description.
 #[derive(Debug, Parser)]
 #[command(name = "rushlight", version, about, max_term_width = 110)]
 struct Cli {

@@ -47,7 +47,10 @@ pub const EXAMPLES: &str = "Examples:
   rushlight recon sino.npy --geometry scan.toml --angles angles.npy --angle-unit rad -o image.nii
   rushlight recon scan.h5 --beam-hardening bone --tube 120kV --mu-water 0.01928/mm -o image.nii
   rushlight recon tooth.h5 --center auto -o tooth.tif
-  rushlight recon data.mat:/CtDataLimited/sinogram --geometry fan ... -o disc.png";
+  rushlight recon data.mat:/CtDataLimited/sinogram --geometry fan ... -o disc.png
+  rushlight recon scan.h5 --method tv --size 512 --voxel 0.5mm -o few-views.npy
+  rushlight recon kspace.h5 --method l1-wavelet -o image.nii
+  rushlight recon samples.npy --trajectory spokes.npy --matrix 256,256 --method sense --part magnitude -o image.npy";
 
 /// What a bare array of numbers is.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -69,7 +72,8 @@ enum StripeMethod {
 
 #[derive(Args, Debug)]
 pub struct Flags {
-    /// The scan: npy, npz:/key, TIFF (a file or a folder), HDF5 (DXchange, or file.h5:/path), MATLAB (file.mat:/path)
+    /// The scan: npy, npz:/key, TIFF (a file or a folder), HDF5 (DXchange, or file.h5:/path), MATLAB (file.mat:/path); of MR
+    /// ISMRMRD, fastMRI, BART's cfl, or complex arrays
     #[arg(value_name = "SCAN")]
     input: PathBuf,
     /// The method; fbp for CT and sense for MR by default
