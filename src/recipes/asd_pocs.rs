@@ -37,7 +37,9 @@ impl Iterative for AsdPocsRecipe {
         let options = &self.0;
         options.iteration.check(&scan.geometry, grid)?;
         let count = options.subsets.unwrap_or(scan.geometry.views.len());
-        let (sweep, trust) = sirt::solver(options, (&scan, grid), (device, monitor), (count, RELAXATION))?;
+        let trust = sirt::trust(options, &scan, count, monitor)?;
+        let every_view: Vec<usize> = (0..scan.geometry.views.len()).collect();
+        let sweep = sirt::solver(options, (&scan, grid), (device, monitor), (count, RELAXATION), &every_view)?;
         // A ray through half of the grid with the data's largest value.
         let [_, height, width] = grid.voxel();
         let across = 0.5 * (height * grid.shape[1] as f64).max(width * grid.shape[2] as f64);

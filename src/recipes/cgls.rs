@@ -5,6 +5,7 @@ use super::{
     Iterative, Recipe, Reconstruction,
     classical::{self, Resting},
     iteration::Enough,
+    left_out,
     options::Options,
 };
 use crate::{device::Device, error::Result, geometry::Grid, monitor::Monitor, scan::Scan, solvers::ConjugateGradient};
@@ -29,17 +30,25 @@ impl Iterative for Cgls {
         let options = &self.0;
         options.iteration.check(&scan.geometry, grid)?;
         let trust = monitor.step("noise", 1, || classical::trust(&scan, options.photons))?;
-        let mut solver = monitor.step("plan", 1, || {
-            let views: Vec<usize> = (0..scan.geometry.views.len()).collect();
-            let (operator, data) = classical::rays(&scan, &views, grid, device)?;
-            let start = classical::start(options, grid, device, None)?;
-            ConjugateGradient::new(device, Box::new(operator), data, start, 0.0)
-        })?;
+        let views = scan.geometry.views.len();
+        let solver = |seen: &[usize]| {
+            monitor.step("plan", 1, || {
+                let (operator, data) = classical::rays(&scan, seen, grid, device)?;
+                let start = classical::start(options, grid, device, None)?;
+                ConjugateGradient::new(device, Box::new(operator), data, start, 0.0)
+            })
+        };
+        let every_view: Vec<usize> = (0..views).collect();
+        let mut all = solver(&every_view)?;
         let mut notes = vec![trust.note];
         let (values, note) = if options.iteration.count.is_some() {
-            options.iteration.run(&mut solver, ENOUGH, grid.shape, monitor)?
+            options.iteration.run(&mut all, ENOUGH, grid.shape, monitor)?
         } else {
-            let mut resting = Resting::new(solver, (&scan, grid), trust.weights, 1)?;
+            let best = match trust.noise {
+                Some(_) => left_out::best(solver, (&scan, grid), (1, ENOUGH.most), (device, monitor))?,
+                None => None,
+            };
+            let mut resting = Resting::new(all, (&scan, grid), trust.weights, 1)?.at(best);
             let (values, note) = options.iteration.run(&mut resting, ENOUGH, grid.shape, monitor)?;
             notes.push(resting.note());
             (values, note)

@@ -118,11 +118,11 @@ pub fn finished(name: &str, values: Array3<f32>, scan: &Scan, grid: &Grid, notes
 }
 
 /// Safety of the discrepancy principle: a little above 1, or an underrated noise would be fitted (Hansen 2010, §5.2).
-const SAFETY: f64 = 1.1;
+const SAFETY: f64 = 1.05;
 
 /// A solver that rests once the data are explained to within their noise: Σ (Ax − b)²/σ² ≤ SAFETY · the number of rays (the
-/// discrepancy principle, Morozov 1966), or, where pixels cannot do that, once the sum hardly falls any more. What would follow
-/// fits noise.
+/// discrepancy principle, Morozov 1966), or, where pixels cannot do that, at the iteration that a trial found best or once the sum
+/// hardly falls any more. What would follow fits noise.
 pub struct Resting<S> {
     solver: S,
     operator: XRay,
@@ -132,6 +132,8 @@ pub struct Resting<S> {
     every: usize,
     /// Below what fall of the sum from look to look it rests.
     least_fall: f64,
+    /// The iteration that explains views best which a trial was not shown.
+    best: Option<usize>,
     sum: f64,
     last: Option<Progress>,
     rests: Option<&'static str>,
@@ -147,7 +149,13 @@ impl<S: Solver> Resting<S> {
         let lines = device.zeros(operator.range(), Element::F32)?;
         let rays = scan.projections.len() as f64;
         let least_fall = f64::NEG_INFINITY;
-        Ok(Self { solver, operator, term, lines, rays, every, least_fall, sum: f64::INFINITY, last: None, rests: None })
+        let (best, sum) = (None, f64::INFINITY);
+        Ok(Self { solver, operator, term, lines, rays, every, least_fall, best, sum, last: None, rests: None })
+    }
+
+    /// Rests, too, at the iteration that a trial found best.
+    pub fn at(self, best: Option<usize>) -> Self {
+        Self { best, ..self }
     }
 
     /// Rests, too, once the sum falls by less than this part of itself from look to look.
@@ -171,7 +179,9 @@ impl<S: Solver> Resting<S> {
             Err(error) => return Some(Err(error)),
         };
         self.last = Some(progress);
-        if progress.iteration.is_multiple_of(self.every) {
+        if self.best.is_some_and(|best| progress.iteration >= best) {
+            self.rests = Some("views left out of a trial were explained best");
+        } else if progress.iteration.is_multiple_of(self.every) {
             let Self { solver, operator, term, lines, .. } = self;
             match operator.forward(solver.solution(), lines).and_then(|()| term.value(lines)) {
                 Ok(half) => {

@@ -8,6 +8,7 @@ pub mod options;
 mod classical;
 mod finer;
 mod iterative;
+mod left_out;
 mod left_over;
 mod noise;
 mod shadows;

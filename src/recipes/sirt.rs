@@ -5,6 +5,7 @@ use super::{
     Iterative, Recipe, Reconstruction,
     classical::{self, Resting},
     iteration::Enough,
+    left_out,
     options::Options,
 };
 use crate::{
@@ -56,7 +57,10 @@ pub fn simultaneous(
     options.iteration.check(&scan.geometry, grid)?;
     let views = scan.geometry.views.len();
     let relaxation = relaxation * (FEW / count as f64).sqrt().min(1.0) as f32;
-    let (solver, trust) = solver(options, (&scan, grid), (device, monitor), (count, relaxation))?;
+    let trust = trust(options, &scan, count, monitor)?;
+    let every_view: Vec<usize> = (0..views).collect();
+    let solver_of = |seen: &[usize]| solver(options, (&scan, grid), (device, monitor), (count, relaxation), seen);
+    let solver = solver_of(&every_view)?;
     let mut notes = vec![trust.note.clone(), format!("{count} subsets of {views} views, relaxation {relaxation:.3}")];
     // A look costs a projection: with one subset, half an iteration.
     let every = if count == 1 { 5 } else { 1 };
@@ -64,7 +68,11 @@ pub fn simultaneous(
         let mut solver = solver;
         options.iteration.run(&mut solver, enough, grid.shape, monitor)?
     } else {
-        let mut resting = Resting::new(solver, (&scan, grid), trust.weights, every)?;
+        let best = match trust.noise {
+            Some(_) => left_out::best(solver_of, (&scan, grid), (every, enough.most), (device, monitor))?,
+            None => None,
+        };
+        let mut resting = Resting::new(solver, (&scan, grid), trust.weights, every)?.at(best);
         if f64::from(relaxation) * count as f64 >= CYCLE {
             resting = resting.unless_it_falls(LEAST_FALL);
         }
@@ -76,28 +84,34 @@ pub fn simultaneous(
     Ok(classical::finished(name, values, &scan, grid, notes))
 }
 
-/// The solver, and what the rays are worth.
+/// What the rays are worth, of a scan that has so many subsets.
+pub fn trust(options: &Options, scan: &Scan, count: usize, monitor: &Monitor) -> Result<classical::Trust> {
+    let views = scan.geometry.views.len();
+    if !(1..=views).contains(&count) {
+        return Err(Error::Option(format!("{count} subsets of {views} views: give a number from 1 to {views}")));
+    }
+    monitor.step("noise", 1, || classical::trust(scan, options.photons))
+}
+
+/// The solver of those views.
 pub fn solver(
     options: &Options,
     (scan, grid): (&Scan, &Grid),
     (device, monitor): (&Device, &Monitor),
     (count, relaxation): (usize, f32),
-) -> Result<(Sirt, classical::Trust)> {
-    let views = scan.geometry.views.len();
-    if !(1..=views).contains(&count) {
-        return Err(Error::Option(format!("{count} subsets of {views} views: give a number from 1 to {views}")));
-    }
-    let trust = monitor.step("noise", 1, || classical::trust(scan, options.photons))?;
-    let solver = monitor.step("plan", 1, || {
+    seen: &[usize],
+) -> Result<Sirt> {
+    monitor.step("plan", 1, || {
         let subset = |views: Vec<usize>| -> Result<Subset> {
             let (operator, data) = classical::rays(scan, &views, grid, device)?;
             Ok(Subset { operator: Box::new(operator), data })
         };
-        let subsets = subsets::interleaved(views, count).into_iter().map(subset).collect::<Result<_>>()?;
+        let subsets = subsets::interleaved(seen.len(), count.min(seen.len()));
+        let of_scan = |subset: Vec<usize>| subset.into_iter().map(|index| seen[index]).collect();
+        let subsets = subsets.into_iter().map(of_scan).map(subset).collect::<Result<_>>()?;
         let start = classical::start(options, grid, device, None)?;
         Sirt::new(device, subsets, start, SirtOptions { relaxation, bounds: options.bounds })
-    })?;
-    Ok((solver, trust))
+    })
 }
 
 /// As asked for.

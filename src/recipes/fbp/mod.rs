@@ -6,7 +6,7 @@
 //! al. 1986 for the displaced axis).
 
 mod matrices;
-mod ramp;
+pub(super) mod ramp;
 mod truncation;
 
 pub use ramp::Filter;
