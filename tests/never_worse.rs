@@ -199,3 +199,23 @@ fn classical_iterations_end_in_time() {
         }
     }
 }
+
+/// On pixels three cells wide no iterative recipe is as smooth as a window would make it.
+#[test]
+fn pixels_three_cells_wide() {
+    let (phantom, size) = (Phantom::named("forbild-head").unwrap(), 48);
+    let scan = phantom.scan(&geometry(120, 3 * size), &Monitor::silent()).unwrap();
+    let truth = phantom.raster(&grid(size)).unwrap().values;
+    let [sharp, smooth] = [Filter::RamLak, Filter::Hann].map(|filter| {
+        let options = Options { fbp: Fbp { filter, ..Fbp::default() }, ..Options::default() };
+        errors(&made("fbp", &options, &scan, size), &truth)
+    });
+    let best = [0, 1].map(|region| sharp[region].min(smooth[region]));
+    for method in ["sirt", "sart", "cgls", "tv", "tgv", "pwls", "pnp"] {
+        let found = errors(&made(method, &Options::default(), &scan, size), &truth);
+        println!("{method} {found:.5?}, ram-lak {sharp:.5?}, hann {smooth:.5?}");
+        // Conjugate gradients know no bounds, which tell the others where air is.
+        let most = if method == "cgls" { sharp } else { best };
+        assert!(found[0] <= most[0] && found[1] <= most[1], "{method} {found:.5?}, fbp {most:.5?}");
+    }
+}

@@ -1,6 +1,6 @@
 //! ASD-POCS (Sidky & Pan 2008): SART and total-variation descent in turn, for few views.
 
-use super::{Iterative, Recipe, Reconstruction, classical, iteration::Enough, options::Options, sirt};
+use super::{Iterative, Recipe, Reconstruction, classical, finer, iteration::Enough, options::Options, sirt};
 use crate::{
     device::Device,
     error::Result,
@@ -34,8 +34,16 @@ impl Iterative for AsdPocsRecipe {
     }
 
     fn iterate(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
+        finer::no_wider_than_cells(&self.0, scan, grid, |options, scan, grid| {
+            Self(options.clone()).on_pixels(scan, grid, device, monitor)
+        })
+    }
+}
+
+impl AsdPocsRecipe {
+    /// On these very pixels.
+    fn on_pixels(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
         let options = &self.0;
-        options.iteration.check(&scan.geometry, grid)?;
         let count = options.subsets.unwrap_or(scan.geometry.views.len());
         let trust = sirt::trust(options, &scan, count, monitor)?;
         let every_view: Vec<usize> = (0..scan.geometry.views.len()).collect();

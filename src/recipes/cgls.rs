@@ -4,6 +4,7 @@
 use super::{
     Iterative, Recipe, Reconstruction,
     classical::{self, Resting},
+    finer,
     iteration::Enough,
     left_out,
     options::Options,
@@ -27,8 +28,16 @@ impl Iterative for Cgls {
     }
 
     fn iterate(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
+        finer::no_wider_than_cells(&self.0, scan, grid, |options, scan, grid| {
+            Self(options.clone()).on_pixels(scan, grid, device, monitor)
+        })
+    }
+}
+
+impl Cgls {
+    /// On these very pixels.
+    fn on_pixels(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
         let options = &self.0;
-        options.iteration.check(&scan.geometry, grid)?;
         let trust = monitor.step("noise", 1, || classical::trust(&scan, options.photons))?;
         let views = scan.geometry.views.len();
         let solver = |seen: &[usize]| {

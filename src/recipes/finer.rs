@@ -41,15 +41,47 @@ pub(super) fn reconstruct(
 ) -> Result<Reconstruction> {
     options.iteration.check(&scan.geometry, grid)?;
     unit::reconstruct(options, scan, |options, scan| {
-        let times = times(&scan.geometry, grid);
-        if times == 1 {
-            return iterate(options, scan, grid);
-        }
-        let mut made = iterate(&options_of(options, times, edges), scan, &finer(grid, times))?;
-        made.image = Image { values: binned(&made.image.values, times), grid: *grid, ..made.image };
-        made.notes.push(format!("iterated on pixels {times} times finer, of which the means were taken"));
-        Ok(made)
+        let times = times(&scan.geometry, grid, FINEST);
+        on(times, &options_of(options, times, edges), scan, grid, iterate)
     })
+}
+
+/// The same of recipes that nothing but the number of iterations regularises: on pixels no wider than the cells, since finer ones would
+/// let in more noise.
+pub(super) fn no_wider_than_cells(
+    options: &Options,
+    scan: Scan,
+    grid: &Grid,
+    iterate: impl FnOnce(&Options, Scan, &Grid) -> Result<Reconstruction>,
+) -> Result<Reconstruction> {
+    options.iteration.check(&scan.geometry, grid)?;
+    // As many times as pixels are begun cells wide.
+    let wide = 1.0 / (width(grid) / cell(&scan.geometry) - 1e-9).ceil().max(1.0);
+    let times = times(&scan.geometry, grid, wide * width(grid) / cell(&scan.geometry));
+    on(times, &options_of(options, times, 0), scan, grid, iterate)
+}
+
+/// Iterates on pixels so many times finer.
+fn on(
+    times: usize,
+    options: &Options,
+    scan: Scan,
+    grid: &Grid,
+    iterate: impl FnOnce(&Options, Scan, &Grid) -> Result<Reconstruction>,
+) -> Result<Reconstruction> {
+    if times == 1 {
+        return iterate(options, scan, grid);
+    }
+    let mut made = iterate(options, scan, &finer(grid, times))?;
+    made.image = Image { values: binned(&made.image.values, times), grid: *grid, ..made.image };
+    made.notes.push(format!("iterated on pixels {times} times finer, of which the means were taken"));
+    Ok(made)
+}
+
+/// Of a pixel, the shorter side.
+fn width(grid: &Grid) -> f64 {
+    let [_, height, width] = grid.voxel();
+    height.min(width)
 }
 
 /// Rays that cross the grid, over its pixels.
@@ -59,10 +91,9 @@ pub(super) fn rays(geometry: &Geometry, grid: &Grid) -> f64 {
     geometry.views.len() as f64 * crossing / (nx * ny)
 }
 
-/// How many times finer.
-fn times(geometry: &Geometry, grid: &Grid) -> usize {
-    let [_, height, width] = grid.voxel();
-    let finest = height.min(width) / (FINEST * cell(geometry));
+/// How many times finer, so that pixels are no narrower than `finest` of a cell.
+fn times(geometry: &Geometry, grid: &Grid, finest: f64) -> usize {
+    let finest = width(grid) / (finest * cell(geometry));
     let times = (rays(geometry, grid) / RAYS).sqrt().ceil().min((1.0 + 1e-9) * finest).floor();
     // Neither numbers that are none nor a degenerate geometry ask for more.
     if times > 1.0 && times.is_finite() { times as usize } else { 1 }
@@ -146,10 +177,10 @@ mod tests {
             (2000, 2.0 / 3.0, 128, 6),
             (720, 2.0, 256, 1),
         ] {
-            let found = times(&geometry(views, cell), &grid(size));
+            let found = times(&geometry(views, cell), &grid(size), FINEST);
             assert_eq!(found, expected, "{views} views of cells of {cell} mm, {size}²");
             // A recipe that begins with another's image asks again.
-            assert_eq!(times(&geometry(views, cell), &finer(&grid(size), found)), 1, "{views}, {cell}, {size}");
+            assert_eq!(times(&geometry(views, cell), &finer(&grid(size), found), FINEST), 1, "{views}, {cell}, {size}");
         }
     }
 

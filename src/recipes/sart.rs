@@ -1,6 +1,6 @@
 //! SART (Andersen & Kak 1984): the simultaneous method with one view a subset, or as many subsets as `--subsets` says.
 
-use super::{Iterative, Recipe, Reconstruction, iteration::Enough, options::Options, sirt::simultaneous};
+use super::{Iterative, Recipe, Reconstruction, finer, iteration::Enough, options::Options, sirt::simultaneous};
 use crate::{device::Device, error::Result, geometry::Grid, monitor::Monitor, scan::Scan};
 
 /// Where the data's noise does not end it.
@@ -23,7 +23,9 @@ impl Iterative for Sart {
 
     fn iterate(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
         let count = self.0.subsets.unwrap_or(scan.geometry.views.len());
-        simultaneous(("sart", &self.0), (scan, grid), (device, monitor), (count, RELAXATION, ENOUGH))
+        finer::no_wider_than_cells(&self.0, scan, grid, |options, scan, grid| {
+            simultaneous(("sart", options), (scan, grid), (device, monitor), (count, RELAXATION, ENOUGH))
+        })
     }
 }
 

@@ -4,6 +4,7 @@
 use super::{
     Iterative, Recipe, Reconstruction,
     classical::{self, Resting},
+    finer,
     iteration::Enough,
     left_out,
     options::Options,
@@ -43,7 +44,9 @@ impl Iterative for SirtRecipe {
 
     fn iterate(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
         let count = self.0.subsets.unwrap_or(1);
-        simultaneous(("sirt", &self.0), (scan, grid), (device, monitor), (count, 1.0, ENOUGH))
+        finer::no_wider_than_cells(&self.0, scan, grid, |options, scan, grid| {
+            simultaneous(("sirt", options), (scan, grid), (device, monitor), (count, 1.0, ENOUGH))
+        })
     }
 }
 
@@ -54,7 +57,6 @@ pub fn simultaneous(
     (device, monitor): (&Device, &Monitor),
     (count, relaxation, enough): (usize, f32, Enough),
 ) -> Result<Reconstruction> {
-    options.iteration.check(&scan.geometry, grid)?;
     let views = scan.geometry.views.len();
     let relaxation = relaxation * (FEW / count as f64).sqrt().min(1.0) as f32;
     let trust = trust(options, &scan, count, monitor)?;
