@@ -5,6 +5,7 @@ struct Params {
     into: u32,
     factor: f32,
     keep: f32,
+    above: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -34,6 +35,10 @@ fn main(@builtin(local_invocation_index) local: u32) {
         if params.keep != 0.0 {
             kept = params.keep * scalars[params.into];
         }
-        scalars[params.into] = kept + params.factor * parts[0];
+        var result = kept + params.factor * parts[0];
+        if params.above > 0u && result <= scalars[params.above] {
+            result = 0.0;
+        }
+        scalars[params.into] = result;
     }
 }

@@ -309,3 +309,58 @@ fn the_usual_strength_is_near_the_best_with_much_noise_and_little() {
         }
     }
 }
+
+/// Which points are sampled: a part of them by chance and the centre, all but a part on one side, or those in an ellipse.
+fn without_redundancy(kind: usize, seed: u64) -> impl Fn(usize, usize) -> bool {
+    move |y, x| {
+        let [v, u] = [y, x].map(|at| at as f64 - (N / 2) as f64);
+        match kind {
+            0 => v.hypot(u) < 6.0 || (v.hypot(u) < 30.0 && Draws::new(seed, [0, y, x]).uniform() < 0.45),
+            1 => v >= -0.2 * N as f64,
+            _ => v.hypot(u) < 0.45 * N as f64,
+        }
+    }
+}
+
+#[test]
+fn one_coil_of_a_part_of_k_space_is_no_worse_than_its_samples() {
+    let object = Object::new(&OBJECT, 1, 1.0);
+    for (decibels, kind, seed) in [30.0, 200.0].into_iter().flat_map(|decibels| {
+        [(0, 1), (0, 2), (0, 3), (0, 4), (1, 1), (2, 1)].map(|(kind, seed)| (decibels, kind, seed))
+    }) {
+        let scan = object.scan(decibels, without_redundancy(kind, seed));
+        let zero_filled = object.zero_filled(&scan);
+        for method in ["sense", "nlinv"] {
+            let image = made(method, &scan, &MrOptions::default());
+            let (error, gain) = (object.error(&image), object.gain(&image));
+            println!("{decibels} dB, sampling {kind}, seed {seed}, {method}: {error:.4}, zero-filled {zero_filled:.4}");
+            let limit = 1.02 * zero_filled + 1e-4;
+            assert!(error < limit && (gain - 1.0).abs() < 0.03, "{method} {kind} {seed}: {error}, {zero_filled}, gain {gain}");
+        }
+        // Coils that are one coil several times are no more than that.
+        if (kind, seed) == (0, 1) {
+            let [mut four, one] = [scan.clone(), scan];
+            four.samples = Array5::from_shape_fn((1, 4, 1, N, N), |(_, coil, _, y, x)| {
+                one.samples[[0, 0, 0, y, x]] * Complex32::cis(coil as f32) * 0.5
+            });
+            let error = object.error(&made("sense", &four, &MrOptions::default()));
+            assert!(error < 1.02 * zero_filled + 1e-4, "four copies: {error}, {zero_filled}");
+        }
+    }
+}
+
+#[test]
+fn the_adaptive_combination_knows_no_units() {
+    let object = Object::new(&OBJECT, 6, 1.0);
+    let scan = object.scan(25.0, |_, _| true);
+    for factor in [1e-12, 1e-9, 1.0, 1e9, 1e12] {
+        let mut scaled = scan.clone();
+        scaled.samples.mapv_inplace(|value| value * factor);
+        for method in ["zero-filled", "grappa"] {
+            let options = MrOptions { combine: Some(mr::Combine::Adaptive), ..MrOptions::default() };
+            let image = made(method, &scaled, &options).mapv(|value| value / f64::from(factor));
+            let (error, gain) = (object.error(&image), object.gain(&image));
+            assert!(error < 0.11 && (gain - 1.0).abs() < 0.02, "{method}, {factor:e}: {error}, gain {gain}");
+        }
+    }
+}

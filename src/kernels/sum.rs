@@ -1,5 +1,5 @@
 //! Adds up numbers into one of a few scalars, s ← keep·s + factor·Σ: the second half of a dot product, in one workgroup.
-//! In f64 on the CPU, by a tree on the GPU.
+//! In f64 on the CPU, by a tree on the GPU. A result that is not above another scalar may count as 0.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -17,6 +17,8 @@ pub struct Sum {
     pub factor: f32,
     /// Factor of what is there.
     pub keep: f32,
+    /// Index of the scalar above which the result must be, not to be 0 instead; 0 for none.
+    pub above: u32,
 }
 
 impl Kernel for Sum {
@@ -31,16 +33,21 @@ impl Kernel for Sum {
     fn on_cpu(&self, inputs: &[Host], outputs: &mut [HostMut]) {
         let numbers = &inputs[0].numbers::<f32>()[..self.count as usize];
         let sum = numbers.iter().map(|x| f64::from(*x)).sum::<f64>() as f32;
-        let scalar = &mut outputs[0].numbers::<f32>()[self.into as usize];
+        let scalars = outputs[0].numbers::<f32>();
         // What is not kept may be anything.
-        let kept = if self.keep == 0.0 { 0.0 } else { self.keep * *scalar };
-        *scalar = kept + self.factor * sum;
+        let kept = if self.keep == 0.0 { 0.0 } else { self.keep * scalars[self.into as usize] };
+        let result = kept + self.factor * sum;
+        // What is not a number stays so.
+        let rests = self.above > 0 && result <= scalars[self.above as usize];
+        scalars[self.into as usize] = if rests { 0.0 } else { result };
     }
 
     fn example(seed: u64) -> Example<Self> {
         let numbers: Vec<f32> = (0..1_000).map(|index| ((index * 7 + seed) % 13) as f32 + 0.1).collect();
-        let kernel = Self { count: 900 + seed as u32, into: 2, factor: 0.5, keep: seed as f32 };
-        let scalars = HostArray::new(&[4], &[1.0_f32, 2.0, 3.0, 4.0]);
+        // Seed 2: it rests.
+        let kernel = Self { count: 900 + seed as u32, into: 2, factor: 0.5, keep: seed as f32, above: 3 };
+        let bound = if seed == 2 { 1e6 } else { 4.0 };
+        let scalars = HostArray::new(&[4], &[1.0_f32, 2.0, 3.0, bound]);
         Example { kernel, inputs: vec![HostArray::new(&[1, 1_000], &numbers)], outputs: vec![scalars] }
     }
 }

@@ -65,7 +65,12 @@ impl Factor {
 
     /// Its negative.
     pub const fn negative(self) -> Self {
-        Self { constant: -self.constant, ..self }
+        self.times(-1.0)
+    }
+
+    /// So many times it.
+    pub const fn times(self, number: f32) -> Self {
+        Self { constant: number * self.constant, ..self }
     }
 }
 
@@ -102,21 +107,32 @@ impl Scalars {
 
     /// scalar ← ⟨x, y⟩.
     pub fn dot(&mut self, into: usize, x: &Array, y: &Array) {
-        self.products([x, y, y], false, (into, 1.0, 0.0));
+        self.products([x, y, y], false, (into, 1.0, 0.0), 0);
+    }
+
+    /// scalar ← ⟨x, y⟩ where that is above the scalar at `above`, and 0 where it is not.
+    pub fn dot_above(&mut self, into: usize, above: usize, x: &Array, y: &Array) {
+        self.products([x, y, y], false, (into, 1.0, 0.0), above);
     }
 
     /// scalar ← scalar + factor·⟨x, y⟩.
     pub fn add_dot(&mut self, into: usize, factor: f32, x: &Array, y: &Array) {
-        self.products([x, y, y], false, (into, factor, 1.0));
+        self.products([x, y, y], false, (into, factor, 1.0), 0);
     }
 
     /// scalar ← ⟨x − y, y − z⟩.
     pub fn dot_of_differences(&mut self, into: usize, x: &Array, y: &Array, z: &Array) {
-        self.products([x, y, z], true, (into, 1.0, 0.0));
+        self.products([x, y, z], true, (into, 1.0, 0.0), 0);
     }
 
     #[track_caller]
-    fn products(&mut self, [x, y, z]: [&Array; 3], differences: bool, (into, factor, keep): (usize, f32, f32)) {
+    fn products(
+        &mut self,
+        [x, y, z]: [&Array; 3],
+        differences: bool,
+        (into, factor, keep): (usize, f32, f32),
+        above: usize,
+    ) {
         check(x, y);
         check(y, z);
         let mut first = 0;
@@ -127,7 +143,7 @@ impl Scalars {
             self.device.run(&kernel, &[slab, y, z], &mut [sums]);
             first += count.div_ceil(BLOCK as u32);
         }
-        let kernel = Sum { count: first, into: into as u32, factor, keep };
+        let kernel = Sum { count: first, into: into as u32, factor, keep, above: above as u32 };
         self.device.run(&kernel, &[sums], &mut [self.values.slab_of_mut(0)]);
     }
 

@@ -1,5 +1,8 @@
 //! Conjugate gradients for (N + λ) x = h, N its own adjoint and not negative (Hestenes & Stiefel 1952), preconditioned with M, if there
 //! is one: its own adjoint, too, and nearly the inverse (Saad 2003, algorithm 9.1). Its factors stay on the device.
+//!
+//! Rounding of h and N x lies anywhere, in a singular system also where N is nothing, and steps against it there would make it grow
+//! without end. So the iteration rests once the residual is no more than rounding, and no curvature counts as less than it.
 
 use std::sync::Arc;
 
@@ -13,13 +16,15 @@ use crate::{
     operators::{Factor, LinearOperator, Scalars},
 };
 
-/// Scalars: ⟨r, M r⟩ of this iteration and of the next, by turns; ⟨p, (N + λ) p⟩.
+/// Scalars: ⟨r, M r⟩ of this iteration and of the next, by turns, and what that is of rounding; ⟨p, (N + λ) p⟩; ‖p‖².
 const GAMMA: [usize; 2] = [1, 2];
-const CURVATURE: usize = 3;
-/// Part of the first curvature that every later one has added to it. Where residuals are mere rounding, as soon in a singular
-/// system, a direction along which N is nothing would otherwise take a step without end.
-const LEAST_CURVATURE: f32 = 1e-16;
+const ROUNDING: usize = 3;
+const CURVATURE: usize = 4;
+const SQUARE: usize = 5;
+/// Rounding of h, as a part of it: that of a number, with room for the sums that h and N x are.
+const PRECISION: f32 = 16.0 * f32::EPSILON;
 const ONE: Factor = Factor::constant(1.0);
+const NONE: Factor = Factor::constant(0.0);
 
 /// The iteration's vectors, named as in the literature.
 pub struct LinearSystem {
@@ -35,9 +40,10 @@ pub struct LinearSystem {
     /// (N + λ) p.
     q: Array,
     scalars: Scalars,
-    /// ⟨p, (N + λ) p⟩ of the first iteration, and the part of it that is added, one number each.
-    first_curvature: Array,
-    part: Array,
+    /// One number each: 1; rounding of ⟨p, (N + λ) p⟩ over ‖p‖², as the first iteration's curvature says; and that times ‖p‖².
+    unit: Array,
+    least: Array,
+    added: Array,
     growth: Growth,
     iteration: usize,
 }
@@ -102,18 +108,19 @@ impl LinearSystem {
         assert!(normal.domain() == start.shape() && normal.range() == right.shape(), "shapes of N, x and h");
         let zeros = || device.zeros(start.shape(), Element::F32);
         let (mut q, mut p) = (zeros()?, zeros()?);
-        let mut scalars = Scalars::new(device, &[0.0; 3], &[&start])?;
+        let mut scalars = Scalars::new(device, &[0.0; 5], &[&start])?;
         let mut r = right;
-        square(&mut preconditioner, &r, (&mut scalars, GAMMA[0]))?;
+        let steepest = square(&mut preconditioner, &r, (&mut scalars, GAMMA[0]))?;
+        scalars.add_dot(ROUNDING, PRECISION * PRECISION, &r, steepest);
         // Conjugate gradients lower the error, and may raise the residual for a while.
         let growth = Growth::above("the residual's square", 2.0 * f64::from(scalars.read()?[GAMMA[0]]));
         normal.forward(&start, &mut q)?;
         scalars.blend(Factor::constant(damping), &start, ONE, &mut q);
         scalars.blend(ONE.negative(), &q, ONE, &mut r);
         let steepest = square(&mut preconditioner, &r, (&mut scalars, GAMMA[0]))?;
-        scalars.blend(ONE, steepest, Factor::constant(0.0), &mut p);
-        let first_curvature = device.zeros(&[1, 1], Element::F32)?;
-        let part = device.upload(&[1, 1], vec![LEAST_CURVATURE])?;
+        scalars.blend(ONE, steepest, NONE, &mut p);
+        let unit = device.upload(&[1, 1], vec![1.0_f32])?;
+        let [least, added] = [device.zeros(&[1, 1], Element::F32)?, device.zeros(&[1, 1], Element::F32)?];
         let device = device.clone();
         let x = start;
         Ok(Self {
@@ -126,14 +133,15 @@ impl LinearSystem {
             p,
             q,
             scalars,
-            first_curvature,
-            part,
+            unit,
+            least,
+            added,
             growth,
             iteration: 0,
         })
     }
 
-    /// ‖h − (N + λ) x‖², as the iteration has it, in M's metric if there is one; waits for the device.
+    /// ‖h − (N + λ) x‖², as the iteration has it, in M's metric if there is one, 0 where that is rounding; waits for the device.
     ///
     /// # Errors
     /// What has gone wrong on the device.
@@ -147,18 +155,19 @@ impl LinearSystem {
     }
 
     fn iterate(&mut self) -> Result<()> {
-        let Self { normal, damping, preconditioner, x, r, p, q, scalars, first_curvature, part, .. } = self;
+        let Self { normal, damping, preconditioner, x, r, p, q, scalars, unit, least, added, .. } = self;
         let (gamma, next) = (GAMMA[self.iteration % 2], GAMMA[(self.iteration + 1) % 2]);
         normal.forward(p, q)?;
         if *damping > 0.0 {
             scalars.blend(Factor::constant(*damping), p, ONE, q);
         }
+        scalars.dot(SQUARE, p, p);
         if self.iteration == 0 {
             scalars.dot(CURVATURE, p, q);
-            let unit = self.device.upload(&[1, 1], vec![1.0_f32])?;
-            scalars.blend(Factor::ratio(CURVATURE, 0), &unit, Factor::constant(0.0), first_curvature);
+            scalars.blend(Factor::ratio(CURVATURE, SQUARE), unit, NONE, least);
         }
-        scalars.dot(CURVATURE, first_curvature, part);
+        scalars.blend(Factor::ratio(SQUARE, 0).times(f32::EPSILON), least, NONE, added);
+        scalars.dot(CURVATURE, unit, added);
         scalars.add_dot(CURVATURE, 1.0, p, q);
         let alpha = Factor::ratio(gamma, CURVATURE);
         scalars.blend(alpha, p, ONE, x);
@@ -186,7 +195,7 @@ fn square<'a>(
             z
         }
     };
-    scalars.dot(into, r, steepest);
+    scalars.dot_above(into, ROUNDING, r, steepest);
     Ok(steepest)
 }
 

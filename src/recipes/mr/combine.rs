@@ -54,7 +54,11 @@ pub fn with_maps(images: ArrayView4<Complex32>, maps: ArrayView4<Complex32>) -> 
 /// The adaptive combination. The phase is that of the coils' strongest common mixture, as ESPIRiT's maps have it.
 pub fn adaptive(images: ArrayView4<Complex32>, mixture: Option<&Array2<Complex32>>) -> Array3<Complex32> {
     let (coils, nz, ny, nx) = images.dim();
-    let images: Array4<Complex32> = images.as_standard_layout().into_owned();
+    // Squares of covariances have no room in f32 unless the largest number is about 1: a power of 2 changes no digit.
+    let largest = images.iter().fold(0.0_f32, |most, value| most.max(value.re.abs()).max(value.im.abs()));
+    let power = if largest > 0.0 && largest.is_finite() { largest.log2().round() as i32 } else { 0 };
+    let (down, up) = (2.0_f64.powi(-power) as f32, 2.0_f64.powi(power) as f32);
+    let images: Array4<Complex32> = images.mapv(|value| value * down);
     let flat = images.view().into_shape_with_order([coils, nz * ny * nx]).expect("C order");
     let (_, components) = eigenvectors(&coil_covariance(flat));
     let narrow = |value: &Complex64| Complex32::new(value.re as f32, value.im as f32);
@@ -62,7 +66,9 @@ pub fn adaptive(images: ArrayView4<Complex32>, mixture: Option<&Array2<Complex32
     let values = images.as_slice().expect("C order");
     let line = |line: usize| combined_line((values, [coils, nz, ny, nx]), line, &reference, mixture);
     let lines: Vec<Vec<Complex32>> = (0..nz * ny).into_par_iter().map(line).collect();
-    Array3::from_shape_vec([nz, ny, nx], lines.concat()).expect("a line a line")
+    let mut combined = Array3::from_shape_vec([nz, ny, nx], lines.concat()).expect("a line a line");
+    combined.mapv_inplace(|value| value * up);
+    combined
 }
 
 /// One line of the image.

@@ -34,6 +34,8 @@ use crate::{
 
 /// λ over σ²/τ²; by trial on two heads and a phantom, R = 4 and 5, three samplings.
 const STRENGTH: f64 = 2.0;
+/// λ over the mean diagonal of AᴴA at least: less is lost in the rounding of f32, and a damping in name only.
+const LEAST_STRENGTH: f64 = 1e-6;
 /// Iterations of the trial without damping.
 const TRIAL: usize = 5;
 /// The strength follows the noise so long, and then stays.
@@ -253,6 +255,7 @@ struct Noise {
     numbers: f64,
     /// From the variance of a measured number to that of noise in AᴴWA's units: Σ w²/Σ w, over Σ|S|².
     share: f64,
+    diagonal: f64,
     sensitivity: f64,
     /// Pixels that the object fills.
     filled: f64,
@@ -270,6 +273,7 @@ impl Noise {
             spectrum: encoded.spectrum.clone(),
             numbers: encoded.numbers,
             share: encoded.gain.powi(2) / encoded.diagonal,
+            diagonal: encoded.diagonal,
             sensitivity: encoded.sensitivity,
             filled,
             energy,
@@ -284,7 +288,8 @@ impl Noise {
     /// The usual λ.
     fn strength(&self, variance: f64) -> f64 {
         let gradient = self.spectrum.gradient(variance) / self.sensitivity;
-        STRENGTH * self.share * variance * 2.0 * self.filled / gradient.max(f64::MIN_POSITIVE)
+        let wiener = STRENGTH * self.share * variance * 2.0 * self.filled / gradient.max(f64::MIN_POSITIVE);
+        wiener.max(LEAST_STRENGTH * self.diagonal)
     }
 
     /// When to stop.
