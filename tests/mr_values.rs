@@ -335,7 +335,10 @@ fn one_coil_of_a_part_of_k_space_is_no_worse_than_its_samples() {
             let (error, gain) = (object.error(&image), object.gain(&image));
             println!("{decibels} dB, sampling {kind}, seed {seed}, {method}: {error:.4}, zero-filled {zero_filled:.4}");
             let limit = 1.02 * zero_filled + 1e-4;
-            assert!(error < limit && (gain - 1.0).abs() < 0.03, "{method} {kind} {seed}: {error}, {zero_filled}, gain {gain}");
+            assert!(
+                error < limit && (gain - 1.0).abs() < 0.03,
+                "{method} {kind} {seed}: {error}, {zero_filled}, gain {gain}"
+            );
         }
         // Coils that are one coil several times are no more than that.
         if (kind, seed) == (0, 1) {
