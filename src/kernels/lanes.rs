@@ -51,6 +51,16 @@ pub(crate) trait Lanes: Copy {
     unsafe fn pick_one(numbers: *const f32, index: Self) -> Self;
     /// The same within 0..2N.
     unsafe fn pick_two(numbers: *const f32, index: Self) -> Self;
+    /// The same for lanes of the first and the second half whose indices are within 0..2N from `halves` on.
+    #[inline(always)]
+    unsafe fn pick_halves(numbers: *const f32, index: Self, halves: [i32; 2]) -> Self {
+        let [first, second] = halves;
+        let first = Self::pick_two(numbers.offset(first as isize), index.sub(Self::splat(first as f32)));
+        let second = Self::pick_two(numbers.offset(second as isize), index.sub(Self::splat(second as f32)));
+        first.with_second_half(second)
+    }
+    /// The second half of the lanes from `other`.
+    unsafe fn with_second_half(self, other: Self) -> Self;
     /// `numbers[index]`, for any whole `index`.
     unsafe fn pick_far(numbers: *const f32, index: Self) -> Self;
     /// A bit for each lane that is below `bound`, the first lane's last.
@@ -135,6 +145,15 @@ impl Lanes for f32 {
     #[inline(always)]
     unsafe fn pick_two(numbers: *const f32, index: Self) -> Self {
         *numbers.offset(index.unmarked() as isize)
+    }
+    // A lane alone is the first half.
+    #[inline(always)]
+    unsafe fn with_second_half(self, _other: Self) -> Self {
+        self
+    }
+    #[inline(always)]
+    unsafe fn pick_halves(numbers: *const f32, index: Self, _halves: [i32; 2]) -> Self {
+        Self::pick_two(numbers, index)
     }
     #[inline(always)]
     unsafe fn pick_far(numbers: *const f32, index: Self) -> Self {
@@ -246,6 +265,10 @@ mod x86 {
         unsafe fn pick_two(numbers: *const f32, index: Self) -> Self {
             let (low, high) = (_mm512_loadu_ps(numbers), _mm512_loadu_ps(numbers.add(16)));
             _mm512_permutex2var_ps(low, _mm512_castps_si512(index), high)
+        }
+        #[inline(always)]
+        unsafe fn with_second_half(self, other: Self) -> Self {
+            _mm512_mask_blend_ps(0xff00, self, other)
         }
         #[inline(always)]
         unsafe fn pick_far(numbers: *const f32, index: Self) -> Self {
@@ -389,6 +412,10 @@ mod x86 {
             let high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(numbers.add(8)), index);
             // Bit 3 of the index, brought to the sign, says which.
             _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32::<28>(index)))
+        }
+        #[inline(always)]
+        unsafe fn with_second_half(self, other: Self) -> Self {
+            _mm256_blend_ps::<0xf0>(self, other)
         }
         #[inline(always)]
         unsafe fn pick_far(numbers: *const f32, index: Self) -> Self {
