@@ -4,7 +4,8 @@
 use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
 
-use crate::device::{Example, Host, HostArray, HostMut, Kernel, fold};
+use super::combination::accumulate;
+use crate::device::{Example, Host, HostArray, HostMut, Kernel, Simd, fold};
 
 const SIZE: usize = 256;
 
@@ -49,9 +50,10 @@ impl Kernel for AddLines {
         let y = &mut outputs[0].numbers::<f32>()[self.into_first as usize * into_stride..];
         let y = &mut y[..self.lines as usize * into_stride];
         let lines = y.par_chunks_exact_mut(into_stride).zip(x.par_chunks_exact(stride)).with_min_len(8);
+        let simd = Simd::detected();
         lines.for_each(|(y, x)| {
             let y = &mut y[self.into_skip as usize..][..columns];
-            y.iter_mut().zip(&x[self.skip as usize..]).for_each(|(y, x)| *y += self.factor * x);
+            accumulate(simd, self.factor, &x[self.skip as usize..][..columns], y);
         });
     }
 

@@ -7,7 +7,8 @@
 use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
 
-use crate::device::{Example, Host, HostArray, HostMut, Kernel, fold};
+use super::lanes::{self, Lanes, Loop};
+use crate::device::{Example, Host, HostArray, HostMut, Kernel, Simd, fold};
 
 const SIZE: usize = 256;
 
@@ -135,25 +136,14 @@ impl Kernel for Gradient {
         let Field { nx, parts, channels, .. } = self.field;
         let (nx, parts, channels) = (nx as usize, parts as usize, channels as usize);
         let channel = |index| self.field.channel(slabs, index, channels);
+        let simd = Simd::detected();
         self.field.lines(outputs[0].numbers(), 2 * parts).for_each(|(line, p)| {
             let (along_y, along_x) = p.split_at_mut(parts * nx);
             let pairs = along_y.chunks_exact_mut(nx).zip(along_x.chunks_exact_mut(nx));
             for (part, (along_y, along_x)) in pairs.enumerate() {
                 let u = channel(part);
-                let here = u.line(line);
-                match u.below(line) {
-                    Some(below) => along_y.iter_mut().zip(below.iter().zip(here)).for_each(|(p, (b, u))| *p = b - u),
-                    None => along_y.fill(0.0),
-                }
-                along_x[..nx - 1].iter_mut().zip(here[1..].iter().zip(here)).for_each(|(p, (right, u))| *p = right - u);
-                along_x[nx - 1] = 0.0;
-                if channels > parts {
-                    let [v_y, v_x] = [1, 2].map(|field| channel(field * parts + part).line(line));
-                    if u.has_below(line) {
-                        along_y.iter_mut().zip(v_y).for_each(|(p, v)| *p -= v);
-                    }
-                    along_x[..nx - 1].iter_mut().zip(v_x).for_each(|(p, v)| *p -= v);
-                }
+                let v = (channels > parts).then(|| [1, 2].map(|field| channel(field * parts + part).line(line)));
+                lanes::run(simd, Line { along_y, along_x, here: u.line(line), below: u.below(line), v });
             }
         });
     }
@@ -164,5 +154,38 @@ impl Kernel for Gradient {
         let other = field.noise(3, field.channels, seed + 1);
         let p = field.noise(12, 2 * field.parts, seed + 2);
         Example { kernel: Self { field }, inputs: vec![x, other], outputs: vec![p] }
+    }
+}
+
+/// One part of a line.
+struct Line<'a> {
+    along_y: &'a mut [f32],
+    along_x: &'a mut [f32],
+    here: &'a [f32],
+    below: Option<&'a [f32]>,
+    /// Its field: v_y, v_x.
+    v: Option<[&'a [f32]; 2]>,
+}
+
+impl Loop for Line<'_> {
+    type Output = ();
+
+    // Plain numbers: the compiler makes vectors of them, of the level that its caller allows.
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        let Self { along_y, along_x, here, below, v } = self;
+        let last = along_x.len() - 1;
+        match below {
+            Some(below) => along_y.iter_mut().zip(below.iter().zip(here)).for_each(|(p, (b, u))| *p = b - u),
+            None => along_y.fill(0.0),
+        }
+        along_x[..last].iter_mut().zip(here[1..].iter().zip(here)).for_each(|(p, (right, u))| *p = right - u);
+        along_x[last] = 0.0;
+        if let Some([v_y, v_x]) = v {
+            if below.is_some() {
+                along_y.iter_mut().zip(v_y).for_each(|(p, v)| *p -= v);
+            }
+            along_x[..last].iter_mut().zip(v_x).for_each(|(p, v)| *p -= v);
+        }
     }
 }

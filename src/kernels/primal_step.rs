@@ -5,7 +5,8 @@
 use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
 
-use crate::device::{Example, Host, HostArray, HostMut, Kernel, fold};
+use super::lanes::{self, Lanes, Loop};
+use crate::device::{Example, Host, HostArray, HostMut, Kernel, Simd, fold};
 
 const SIZE: usize = 256;
 const CHUNK: usize = 1 << 13;
@@ -42,6 +43,7 @@ impl Kernel for PrimalStep {
     fn on_cpu(&self, inputs: &[Host], outputs: &mut [HostMut]) {
         let count = self.count as usize;
         let s = &inputs[0].numbers::<f32>()[..count];
+        let simd = Simd::detected();
         let [x, bar] = outputs else { panic!("two outputs") };
         let (x, bar) = (&mut x.numbers::<f32>()[..count], &mut bar.numbers::<f32>()[..count]);
         // Chunks of whole lines, so that a channel is a run of columns.
@@ -52,12 +54,8 @@ impl Kernel for PrimalStep {
             let runs = x.chunks_mut(nx).zip(bar.chunks_mut(nx)).zip(s.chunks(nx));
             for (index, ((x, bar), s)) in runs.enumerate() {
                 let free = !index.is_multiple_of(channels);
-                let [lower, upper] = if free { [f32::MIN, f32::MAX] } else { [self.lower, self.upper] };
-                for ((x, bar), s) in x.iter_mut().zip(bar).zip(s) {
-                    let next = (*x - self.step * s).max(lower).min(upper);
-                    *bar = 2.0 * next - *x;
-                    *x += self.relaxation * (next - *x);
-                }
+                let bounds = if free { [f32::MIN, f32::MAX] } else { [self.lower, self.upper] };
+                lanes::run(simd, Run { kernel: *self, bounds, x, bar, s });
             }
         });
     }
@@ -69,5 +67,29 @@ impl Kernel for PrimalStep {
         let kernel = Self { count, nx: 50, channels, step: 0.4, lower: -0.3, upper: 0.8, relaxation: 1.5 };
         let array = |index| HostArray::noise(&shape, seed + index);
         Example { kernel, inputs: vec![array(0)], outputs: vec![array(1), array(2)] }
+    }
+}
+
+/// Columns of one channel of a line.
+struct Run<'a> {
+    kernel: PrimalStep,
+    bounds: [f32; 2],
+    x: &'a mut [f32],
+    bar: &'a mut [f32],
+    s: &'a [f32],
+}
+
+impl Loop for Run<'_> {
+    type Output = ();
+
+    // Plain numbers: the compiler makes vectors of them, of the level that its caller allows.
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        let Self { kernel: PrimalStep { step, relaxation, .. }, bounds: [lower, upper], x, bar, s } = self;
+        for ((x, bar), s) in x.iter_mut().zip(bar).zip(s) {
+            let next = (*x - step * s).max(lower).min(upper);
+            *bar = 2.0 * next - *x;
+            *x += relaxation * (next - *x);
+        }
     }
 }

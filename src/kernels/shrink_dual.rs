@@ -7,7 +7,8 @@
 use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
 
-use crate::device::{Example, Host, HostArray, HostMut, Kernel, fold};
+use super::lanes::{self, Lanes, Loop};
+use crate::device::{Example, Host, HostArray, HostMut, Kernel, Simd, fold};
 
 const SIZE: usize = 256;
 
@@ -54,32 +55,12 @@ impl Kernel for ShrinkDual {
         let factors = &inputs[1].numbers::<f32>()[self.factors_first as usize * nx..];
         let p = &mut outputs[0].numbers::<f32>()[skip..][..self.lines as usize * width * nx];
         let lines = p.par_chunks_exact_mut(width * nx).zip(g.par_chunks_exact(width * nx)).with_min_len(8);
+        let simd = Simd::detected();
         lines.enumerate().for_each_init(
             || vec![0.0_f32; nx],
             |norms, (line, (p, g))| {
-                norms.fill(0.0);
-                for (p, g) in p.chunks_exact(nx).zip(g.chunks_exact(nx)) {
-                    for (norm, (p, g)) in norms.iter_mut().zip(p.iter().zip(g)) {
-                        let q = (p + self.step * g) * self.shrink;
-                        *norm += q * q;
-                    }
-                }
-                // From here on: what q is multiplied by.
-                if self.weighted == 1 {
-                    for (norm, factor) in norms.iter_mut().zip(&factors[line * nx..]) {
-                        let radius = self.strength * factor;
-                        *norm = if *norm > radius * radius { radius / norm.sqrt() } else { 1.0 };
-                    }
-                } else {
-                    let most = self.strength * self.strength;
-                    norms.iter_mut().for_each(|norm| *norm = self.strength / norm.max(most).sqrt());
-                }
-                for (p, g) in p.chunks_exact_mut(nx).zip(g.chunks_exact(nx)) {
-                    for ((p, g), factor) in p.iter_mut().zip(g).zip(&*norms) {
-                        let q = (*p + self.step * g) * (self.shrink * factor);
-                        *p += self.relaxation * (q - *p);
-                    }
-                }
+                let factors = (self.weighted == 1).then(|| &factors[line * nx..][..nx]);
+                lanes::run(simd, Line { kernel: *self, p, g, factors, norms });
             },
         );
     }
@@ -103,5 +84,60 @@ impl Kernel for ShrinkDual {
         factors.words.iter_mut().for_each(|word| *word &= 0x7fff_ffff);
         let inputs = vec![HostArray::noise(&shape, seed), factors];
         Example { kernel, inputs, outputs: vec![HostArray::noise(&shape, seed + 2)] }
+    }
+}
+
+/// A line of groups; `norms` is scratch of its length.
+struct Line<'a> {
+    kernel: ShrinkDual,
+    p: &'a mut [f32],
+    g: &'a [f32],
+    factors: Option<&'a [f32]>,
+    norms: &'a mut [f32],
+}
+
+impl Loop for Line<'_> {
+    type Output = ();
+
+    // Plain numbers: the compiler makes vectors of them, of the level that its caller allows.
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        let Self { kernel: ShrinkDual { step, strength, shrink, relaxation, .. }, p, g, factors, norms } = self;
+        let nx = norms.len();
+        let most = strength * strength;
+        if p.len() == 2 * nx && factors.is_none() {
+            // Pairs, of one strength: the gradient's, in one pass.
+            let ((p0, p1), (g0, g1)) = (p.split_at_mut(nx), g.split_at(nx));
+            for ((p0, p1), (g0, g1)) in p0.iter_mut().zip(p1).zip(g0.iter().zip(g1)) {
+                let (q0, q1) = ((*p0 + step * g0) * shrink, (*p1 + step * g1) * shrink);
+                let factor = strength / (q0 * q0 + q1 * q1).max(most).sqrt();
+                let (q0, q1) = ((*p0 + step * g0) * (shrink * factor), (*p1 + step * g1) * (shrink * factor));
+                *p0 += relaxation * (q0 - *p0);
+                *p1 += relaxation * (q1 - *p1);
+            }
+            return;
+        }
+        norms.fill(0.0);
+        for (p, g) in p.chunks_exact(nx).zip(g.chunks_exact(nx)) {
+            for (norm, (p, g)) in norms.iter_mut().zip(p.iter().zip(g)) {
+                let q = (p + step * g) * shrink;
+                *norm += q * q;
+            }
+        }
+        // From here on: what q is multiplied by.
+        if let Some(factors) = factors {
+            for (norm, factor) in norms.iter_mut().zip(factors) {
+                let radius = strength * factor;
+                *norm = if *norm > radius * radius { radius / norm.sqrt() } else { 1.0 };
+            }
+        } else {
+            norms.iter_mut().for_each(|norm| *norm = strength / norm.max(most).sqrt());
+        }
+        for (p, g) in p.chunks_exact_mut(nx).zip(g.chunks_exact(nx)) {
+            for ((p, g), factor) in p.iter_mut().zip(g).zip(&*norms) {
+                let q = (*p + step * g) * (shrink * factor);
+                *p += relaxation * (q - *p);
+            }
+        }
     }
 }
