@@ -108,16 +108,8 @@ unsafe fn arc<L: Lanes>(ratio: L, beyond: L) -> L {
     unsafe {
         let square = ratio.mul(ratio);
         let mut series = L::splat(0.002_866_225_7);
-        let terms = [
-            -0.016_165_736_7,
-            0.042_909_613_8,
-            -0.075_289_64,
-            0.106_562_639_3,
-            -0.142_088_994_4,
-            0.199_935_508_5,
-            -0.333_331_452_8,
-            1.0,
-        ];
+        let terms =
+            [-0.016_165_737, 0.042_909_615, -0.075_289_64, 0.106_562_64, -0.142_089, 0.199_935_51, -0.333_331_47, 1.0];
         for term in terms {
             series = series.mul_add(square, L::splat(term));
         }

@@ -169,7 +169,7 @@ impl Run<'_> {
             let ends = [one.at(left) + other.at(right), one.at(left + last) + other.at(right + last)];
             // Its truncation is the first cell, counted from the first zero.
             let first = lesser(ends[0], ends[1]) * half + (middle + 0.5 - MARGIN + PAD as f32);
-            if !FAR && !(first >= pairs as f32 && first <= (columns + PAD + pairs) as f32) {
+            if !(FAR || (pairs as f32..=(columns + PAD + pairs) as f32).contains(&first)) {
                 // Zeros, all that these see.
                 continue;
             }

@@ -88,8 +88,8 @@ impl Rays {
             let k = [k0 + k1 * p, k1 * q, k1];
             (rays.p[cell], rays.q[cell]) = (p + across, q);
             rays.n[cell] = turned[1].abs() as f32;
-            for i in 0..3 {
-                (rays.d[i][cell], rays.k[i][cell]) = (d[i] as f32, k[i] as f32);
+            for (of, values) in [(&mut rays.d, d), (&mut rays.k, k)] {
+                of.iter_mut().zip(values).for_each(|(numbers, value)| numbers[cell] = value as f32);
             }
             let [size_across, size_along] = table.size.map(f64::from);
             rays.length[cell] = (size_across * size_across + (size_along * q).powi(2)).sqrt() as f32;
@@ -189,11 +189,12 @@ impl<L: Lanes> Register<L> {
     #[inline(always)]
     unsafe fn new(rays: &Rays, first: usize, last: usize) -> Self {
         let mut place = [[0.0_f32; 16]; 2];
-        for lane in 0..L::N {
+        let [p, q] = &mut place;
+        for (lane, (p, q)) in p.iter_mut().zip(q).enumerate().take(L::N) {
             // Lanes without a cell repeat the last one's ray; what they see is not asked for.
             let cell = last.min(first + lane);
-            place[0][lane] = (rays.p[cell] - rays.p[first]) as f32;
-            place[1][lane] = (rays.q[cell] - rays.q[first]) as f32;
+            *p = (rays.p[cell] - rays.p[first]) as f32;
+            *q = (rays.q[cell] - rays.q[first]) as f32;
         }
         unsafe {
             let load = |numbers: &[f32; BLOCK]| L::load(numbers[first..].as_ptr());
