@@ -85,10 +85,16 @@ fn width(grid: &Grid) -> f64 {
 }
 
 /// Rays that cross the grid, over its pixels.
-pub(super) fn rays(geometry: &Geometry, grid: &Grid) -> f64 {
+fn rays(geometry: &Geometry, grid: &Grid) -> f64 {
     let ([_, ny, nx], [_, height, width]) = (grid.shape.map(|extent| extent as f64), grid.voxel());
     let crossing = (0.5 * (height * ny + width * nx) / cell(geometry)).min(geometry.columns as f64);
     geometry.views.len() as f64 * crossing / (nx * ny)
+}
+
+/// The same, were its pixels as wide as the cells: what the data can say, however fine the pixels are.
+pub(super) fn rays_of_cells(geometry: &Geometry, grid: &Grid) -> f64 {
+    let [_, height, width] = grid.voxel();
+    rays(geometry, grid) * cell(geometry).powi(2) / (height * width)
 }
 
 /// How many times finer, so that pixels are no narrower than `finest` of a cell.

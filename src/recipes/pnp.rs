@@ -1,12 +1,12 @@
 //! Plug and play: a denoiser as prior. ½ Σ w (Ax − b)² and the denoiser take turns by [`crate::solvers::continuation`], with a
-//! σ that falls from round to round; it begins with the image of the recipe `tv`, from many views with that of `pwls`.
+//! σ that falls from round to round; it begins with an early image of the recipe `tv`, from many views with that of `pwls`.
 //!
 //! The weights are absolute, one over the rays' variances, so that s = 1/g, with g² the mean diagonal of AᵀWA, is the noise of
 //! a pixel that is settled by its own rays alone. σ falls from FIRST·s to LAST·s, and the pull between the data's image and the
 //! denoised one is ρ = λ/σ². A denoiser that were the proximal map of σ²R, with R minus the logarithm of the images' density, would
 //! have λ = 1; the strength is this λ.
 //!
-//! The more rays there are to a pixel, the gentler it is, as the slice holds noise of its own that is not to be lost, and the more
+//! The more rays there are, the gentler it is, as the slice holds noise of its own that is not to be lost, and the more
 //! it gives back of what it left over (`recipes/left_over.rs`).
 
 use std::sync::Arc;
@@ -35,7 +35,7 @@ use crate::{
 
 /// The denoiser, unless one is named.
 pub(super) const USUAL: &str = "bm3d";
-/// What moves with the number of rays to a pixel.
+/// What moves with the number of rays.
 struct Tuning {
     /// The first σ and the last, over s.
     sigmas: [f64; 2],
@@ -46,42 +46,48 @@ struct Tuning {
     steps: usize,
     /// Rounds, the last ones, whose denoiser looks closely: what the others miss, the next one mends.
     close: usize,
-    /// Of the first image.
-    start: &'static str,
+    /// Who makes the first image, and in how many iterations, if not until it settles.
+    start: (&'static str, Option<usize>),
     /// How much of what the image leaves of the data is added in the end.
     share: f32,
 }
 
-/// Rays to a pixel of 30 views of a 512² chest slice, on which σ, rounds and steps were found by trial; the powers of more rays
-/// lead to what was best on the same slice from 720 views over a full turn (of pixels half as wide, [`super::finer`]).
-const RAYS: f64 = 0.06;
+/// Rays to a square as wide as a cell up to which σ, rounds and steps stay as they were found by trial, on two slices of a chest, an
+/// abdomen and a head from 30 views of 10⁵ photons, 256² and 512²; the powers of more rays lead to what was best on a chest slice
+/// from 720 views over a full turn. Pixels that are finer than the cells ([`super::finer`]) do not make the data say less.
+const RAYS: f64 = 0.25;
 /// The first σ and the last, over s.
 const SIGMAS: [f64; 2] = [1.2, 0.4];
 const SIGMA_POWER: f64 = -0.5;
-/// Rounds, steps in a round, and rounds that look closely, each with its power.
+/// Rounds and steps in a round, each with its power.
 const ROUNDS: [f64; 2] = [28.0, -0.5];
 const STEPS: [f64; 2] = [4.0, 0.5];
-const CLOSE: [f64; 2] = [7.0, 0.46];
-/// Where the powers hold, about: rays to a pixel over [`RAYS`].
-const HOLD: [f64; 2] = [0.3, 12.0];
+/// Where the powers end: rays over [`RAYS`].
+const MOST: f64 = 12.0;
+/// How many rounds look closely for one ray, and at least: what the others miss is lost where the data say little.
+const CLOSE: f64 = 120.0;
+const LEAST: usize = 3;
 /// λ.
 const LAMBDA: f64 = 0.25;
-/// Rays to a pixel below which the data leave directions open, which total variation fills better than a quadratic penalty does,
-/// and below which what FBP makes of the rest of the data is streaks rather than the object.
-const ENOUGH_RAYS: f64 = 0.12;
+/// Rays below which the data leave directions open, which total variation fills better than a quadratic penalty does, and below which
+/// what FBP makes of the rest of the data is streaks rather than the object.
+const ENOUGH_RAYS: f64 = 0.48;
+/// Iterations of total variation, when it makes the first image: the flat patches that it would come to are hard to leave.
+const START: usize = 80;
 
 impl Tuning {
     fn of(rays: f64) -> Self {
-        let more = (rays / RAYS).clamp(HOLD[0], HOLD[1]);
+        let more = (rays / RAYS).clamp(1.0, MOST);
         let count = |[usual, power]: [f64; 2]| (usual * more.powf(power)).round().max(1.0) as usize;
+        let rounds = count(ROUNDS);
         let streaks = (ENOUGH_RAYS / rays).powi(4);
         Self {
             sigmas: SIGMAS.map(|sigma| sigma * more.powf(SIGMA_POWER)),
             lambda: LAMBDA,
-            rounds: count(ROUNDS),
+            rounds,
             steps: count(STEPS),
-            close: count(CLOSE),
-            start: if streaks > 1.0 { "tv" } else { "pwls" },
+            close: ((CLOSE * rays).round() as usize).max(LEAST).min(rounds),
+            start: if streaks > 1.0 { ("tv", Some(START)) } else { ("pwls", None) },
             share: (1.0 / (1.0 + streaks)) as f32,
         }
     }
@@ -119,7 +125,7 @@ fn plug_and_play(
 ) -> Result<Reconstruction> {
     let [coarse, denoiser] = [true, false].map(|coarse| named(options.denoiser.as_deref(), Weights::Ct, coarse));
     let denoisers = [coarse?, denoiser?];
-    let tuning = Tuning::of(finer::rays(&scan.geometry, grid));
+    let tuning = Tuning::of(finer::rays_of_cells(&scan.geometry, grid));
     let mut notes = Vec::new();
     let first = first(options, tuning.start, (&scan, grid), (device, monitor), &mut notes)?;
     if monitor.is_finishing() {
@@ -184,7 +190,7 @@ pub(super) fn remark(name: Option<&str>, lambda: f64, [first, last]: [f64; 2]) -
 /// The first image, made with what concerns pnp itself left out; the one that was given, if so.
 fn first(
     options: &Options,
-    method: &str,
+    (method, count): (&str, Option<usize>),
     (scan, grid): (&Scan, &Grid),
     (device, monitor): (&Device, &Monitor),
     notes: &mut Vec<String>,
@@ -192,7 +198,7 @@ fn first(
     if let Some(start) = &options.iteration.start {
         return Ok(start.clone());
     }
-    let iteration = Iteration { keep: options.iteration.keep, ..Iteration::default() };
+    let iteration = Iteration { count, keep: options.iteration.keep, ..Iteration::default() };
     let options = Options { strength: Strength::Auto, iteration, ..options.clone() };
     let made = super::named(method, &options)?.reconstruct(scan.clone(), grid, device, monitor)?;
     notes.extend(made.notes.into_iter().map(|note| format!("at first {method}: {note}")));
