@@ -8,6 +8,7 @@
 mod bytes;
 mod complex;
 mod dense;
+mod follow;
 mod store;
 mod structure;
 
@@ -33,6 +34,7 @@ use crate::{
     scan::KSpace,
 };
 
+pub(super) use follow::Target;
 pub(super) use store::Store;
 
 const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
