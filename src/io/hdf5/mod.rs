@@ -135,7 +135,7 @@ fn read_complex_image(place: &Place) -> Result<ComplexImage> {
     let values = four_dimensional(place, store.values(IMAGE)?.into_complex())?;
     let (_, z, y, x) = values.dim();
     let (grid, unit) = store.grid([z, y, x])?;
-    Ok(ComplexImage { values, grid, unit, provenance })
+    Ok(ComplexImage { values, grid, unit, frame_step: None, provenance })
 }
 
 impl Store {
