@@ -83,6 +83,8 @@ pub struct ComplexImage {
     pub grid: Grid,
     /// What lengths of the grid are measured in.
     pub unit: LengthUnit,
+    /// Time from frame to frame in seconds, where frames are points in time and it is known.
+    pub frame_step: Option<f64>,
     /// As [`Image::provenance`].
     pub provenance: String,
 }

@@ -231,6 +231,7 @@ fn series_image(values: &ndarray::Array4<f32>) -> rushlight::image::ComplexImage
         values: values.mapv(|value| num_complex::Complex32::new(value, 0.0)),
         grid: rushlight::geometry::Grid::centered([z, y, x], [2.0, 0.7, 0.7], [1.0, 2.0, 3.0]),
         unit: rushlight::geometry::LengthUnit::Millimetre,
+        frame_step: None,
         provenance: "test".into(),
     }
 }

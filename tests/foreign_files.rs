@@ -171,6 +171,87 @@ fn packed(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn dicom_slices_say_how_far_apart_they_are() {
+    let dir = tempdir().unwrap();
+    let (image, _) = nifti();
+    io::write_image(dir.path().join("a.dcm"), &image, &WriteOptions::default()).unwrap();
+    for slice in ["a-0001.dcm", "a-0003.dcm"] {
+        let bytes = fs::read(dir.path().join(slice)).unwrap();
+        // Spacing Between Slices, (0018,0088), a decimal string of one digit and a blank: the 4 mm from slice to slice.
+        let element = b"\x18\0\x88\0DS\x02\0" as &[u8];
+        assert!(bytes.windows(10).any(|window| window.starts_with(element) && window.ends_with(b"4 ")), "{slice}");
+    }
+}
+
+#[test]
+fn nifti_2_is_named() {
+    // nifti2.h: its length, 540, the mark, and room for the rest.
+    for mark in [*b"n+2\0\r\n\x1a\n", *b"ni2\0\r\n\x1a\n"] {
+        for length in [540_i32.to_le_bytes(), 540_i32.to_be_bytes()] {
+            let bytes = [&length[..], &mark, &[0; 2000]].concat();
+            let dir = tempdir().unwrap();
+            for path in [put(&dir, "a.nii", &bytes), put(&dir, "a.nii.gz", packed(&bytes))] {
+                for refused in
+                    [message(io::read_image(&path)), message(io::read_array(&path)), message(io::is_complex(&path))]
+                {
+                    assert!(refused.contains("NIfTI-2") && refused.contains("Nifti1Image"), "{refused}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_time_from_volume_to_volume_is_kept() {
+    let dir = tempdir().unwrap();
+    let series = |values: Array4<Complex32>, frame_step| {
+        let grid = Grid::centered([3, 4, 5], [1.0, 2.0, 3.0], [0.0; 3]);
+        ComplexImage { values, grid, unit: LengthUnit::Millimetre, frame_step, provenance: String::new() }
+    };
+    let numbers =
+        Array4::from_shape_fn((6, 3, 4, 5), |(t, z, y, x)| Complex32::new((t * 60 + z * 20 + y * 5 + x) as f32, 0.0));
+    let path = dir.path().join("series.nii");
+    let written = |image: &ComplexImage| {
+        io::write_complex(&path, image, Part::Real, &WriteOptions { force: true, ..WriteOptions::default() }).unwrap();
+        fs::read(&path).unwrap()
+    };
+    let bytes = written(&series(numbers.clone(), Some(2.5)));
+    // nifti1.h: pixdim[4], and xyzt_units: 2 for mm, 8 for s.
+    assert_eq!((&bytes[92..96], bytes[123]), (&2.5_f32.to_le_bytes()[..], 10));
+    assert_eq!(io::read_complex_image(&path).unwrap().frame_step, Some(2.5));
+    for (code, number, seconds) in [
+        (2, 2.5, Some(2.5)),
+        (18, 2500.0, Some(2.5)),
+        (26, 2.5e6, Some(2.5)),
+        (34, 2.5, None),
+        (10, 0.0, None),
+        (10, f32::NAN, None),
+    ] {
+        let mut other = bytes.clone();
+        other[92..96].copy_from_slice(&f32::to_le_bytes(number));
+        other[123] = code;
+        let read = io::read_complex_image(put(&dir, "other.nii", other)).unwrap();
+        assert_eq!((read.frame_step, &read.values), (seconds, &numbers), "{code}");
+    }
+    let bytes = written(&series(numbers, None));
+    assert_eq!((&bytes[92..96], bytes[123]), (&1_f32.to_le_bytes()[..], 2));
+}
+
+#[test]
+fn bytes_behind_an_array_of_numpy_are_refused() {
+    let dir = tempdir().unwrap();
+    let line = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }\n";
+    let array = [&b"\x93NUMPY\x01\x00"[..], &(line.len() as u16).to_le_bytes(), line.as_bytes(), &[0; 24]].concat();
+    let whole = put(&dir, "a.npy", &array);
+    assert_eq!(io::read_array(&whole).unwrap().shape(), [2, 3]);
+    // One byte, and a second array, as numpy.save to an open file twice has it.
+    for more in [&b"\0"[..], &array] {
+        let refused = message(io::read_array(put(&dir, "b.npy", [&array, more].concat())));
+        assert!(refused.contains("more bytes follow"), "{refused}");
+    }
+}
+
+#[test]
 fn a_gzip_of_several_members_is_whole() {
     let (image, bytes) = nifti();
     let dir = tempdir().unwrap();
@@ -389,6 +470,7 @@ fn frames_as_dicom_are_one_study_in_one_frame_of_reference() {
         }),
         grid: Grid::centered([2, 4, 5], [2.0, 1.0, 1.0], [0.0; 3]),
         unit: LengthUnit::Millimetre,
+        frame_step: None,
         provenance: "test".into(),
     };
     let path = dir.path().join("f.dcm");

@@ -2,8 +2,12 @@
 
 use std::{fs, path::Path, process::Command};
 
-use ndarray::{ArrayD, IxDyn};
-use rushlight::io::{self, Content, Reading};
+use ndarray::{Array5, ArrayD, IxDyn};
+use num_complex::Complex32;
+use rushlight::{
+    io::{self, Content, Reading},
+    scan::KSpace,
+};
 use tempfile::tempdir;
 
 /// Runs a Python program in `folder`; false, and says so, where Python or h5py is missing.
@@ -92,6 +96,98 @@ for v in versions:
         // Two arrays, one of them in another file.
         assert!(message(io::read_array(dir.path().join(format!("{version}.h5")))).contains("/out"));
     }
+}
+
+#[test]
+fn whatever_a_link_leads_to_is_read_as_what_it_is() {
+    let dir = tempdir().unwrap();
+    let program = format!(
+        "{START}
+k = (a + 1j * a[::-1]).astype('c8') + 1
+for v in versions:
+    with h5py.File(v + '-other.h5', 'w', libver=v) as f: f['deep/arr'] = a; f['k'] = k
+    with h5py.File(v + '.h5', 'w', libver=v) as f:
+        f['a/vol'] = a; f['a/rel'] = h5py.SoftLink('vol'); f['soft'] = h5py.SoftLink('/a/vol'); f['group'] = h5py.SoftLink('/a')
+        f['outgroup'] = h5py.ExternalLink(v + '-other.h5', '/deep'); f['out'] = h5py.ExternalLink(v + '-other.h5', '/deep/arr')
+        f['far'] = h5py.SoftLink('/outgroup/arr')
+        f['ksp'] = k; f['softk'] = h5py.SoftLink('/ksp'); f['outk'] = h5py.ExternalLink(v + '-other.h5', '/k')
+        f['circle'] = h5py.SoftLink('/circle'); f['lost'] = h5py.SoftLink('/none'); f['gone'] = h5py.ExternalLink('none.h5', '/x')
+        f['nowhere'] = h5py.ExternalLink(v + '-other.h5', '/x')
+    # One array, and links that lead nowhere beside it; and such links alone.
+    with h5py.File(v + '-one.h5', 'w', libver=v) as f: f['x/y'] = a; f['aaa'] = h5py.ExternalLink('none.h5', '/x'); f['lost'] = h5py.SoftLink('/none')
+    with h5py.File(v + '-gone.h5', 'w', libver=v) as f: f['dataset'] = h5py.ExternalLink('none.h5', '/dataset')
+    with h5py.File(v + '-lost.h5', 'w', libver=v) as f: f['entry/data'] = h5py.SoftLink('/none')
+"
+    );
+    if !python(dir.path(), &program) {
+        return;
+    }
+    for version in ["earliest", "latest"] {
+        let at = |inner: &str| dir.path().join(format!("{version}.h5:/{inner}"));
+        for inner in ["a/vol", "a/rel", "soft", "group/vol", "group/rel", "outgroup/arr", "out", "far"] {
+            let (content, header) = (io::content(at(inner)).unwrap(), io::has_mr_header(at(inner)).unwrap());
+            assert_eq!((content, header), (Content::Numbers, false), "{version} {inner}");
+            assert_eq!(io::read_image(at(inner)).unwrap().values.into_dyn(), counting(&[2, 3, 4]), "{version} {inner}");
+            assert_eq!(io::read_recording(at(inner)).unwrap().data.into_dyn(), counting(&[2, 3, 4]));
+        }
+        for inner in ["ksp", "softk", "outk"] {
+            assert_eq!(io::content(at(inner)).unwrap(), Content::KSpace, "{version} {inner}");
+            assert!(!io::has_mr_header(at(inner)).unwrap());
+            let samples = io::read_kspace(at(inner), None).unwrap().samples;
+            assert_eq!((samples.dim(), samples[[0, 1, 0, 2, 3]].re), ((1, 2, 1, 3, 4), 24.0), "{version} {inner}");
+        }
+        for (inner, why) in [
+            ("circle", "links that lead in a circle"),
+            ("lost", "a link to /none, where nothing is"),
+            ("gone", "the file none.h5, which is not there"),
+            ("nowhere", "where no dataset is"),
+            ("soft/xml", "no such dataset"),
+            ("out/xml", "no such dataset"),
+        ] {
+            let refusals = [
+                message(io::read_image(at(inner))),
+                message(io::read_recording(at(inner))),
+                message(io::read_kspace(at(inner), None)),
+            ];
+            for refused in refusals {
+                assert!(refused.contains(why) && !refused.contains("not a text"), "{version} {inner}: {refused}");
+            }
+        }
+        let whole = |name: &str| dir.path().join(format!("{version}-{name}.h5"));
+        assert_eq!(io::read_array(whole("one")).unwrap(), counting(&[2, 3, 4]), "{version}");
+        assert!(message(io::read_recording(whole("gone"))).contains("the file none.h5, which is not there"));
+        assert!(message(io::read_image(whole("lost"))).contains("a link to /none, where nothing is"));
+    }
+}
+
+/// ISMRMRD's header and acquisitions lie in one file, with their heap; another file has links to it.
+#[test]
+fn an_ismrmrd_group_in_another_file_is_read_with_its_heap() {
+    let dir = tempdir().unwrap();
+    let samples = Array5::from_shape_fn((1, 3, 1, 6, 8), |(_, c, _, y, x)| {
+        Complex32::new(1.0 + (c * 100 + y * 10 + x) as f32, 0.5 * (x as f32 - y as f32))
+    });
+    let scan = KSpace::cartesian(samples).unwrap();
+    io::write_kspace(dir.path().join("there.h5"), &scan, &io::WriteOptions::default()).unwrap();
+    let program = "
+import h5py
+# A heap of its own, so that an address of the other file's leads into something else.
+text = lambda f: f.create_dataset('text', data='words ' * 2000, dtype=h5py.string_dtype())
+with h5py.File('named.h5', 'w') as f: text(f); f['dataset'] = h5py.ExternalLink('there.h5', '/dataset'); f['l'] = h5py.SoftLink('/dataset')
+with h5py.File('parts.h5', 'w') as f:
+    text(f)
+    for name in ('xml', 'data'): f['other/' + name] = h5py.ExternalLink('there.h5', '/dataset/' + name)
+with h5py.File('halved.h5', 'w') as f: f['dataset/xml'] = h5py.ExternalLink('there.h5', '/dataset/xml'); f['dataset/data'] = h5py.ExternalLink('none.h5', '/data')
+";
+    if !python(dir.path(), program) {
+        return;
+    }
+    for spec in ["there.h5", "named.h5", "named.h5:/l", "named.h5:/dataset", "parts.h5", "parts.h5:/other"] {
+        assert!(io::has_mr_header(dir.path().join(spec)).unwrap(), "{spec}");
+        assert_eq!(io::read_kspace(dir.path().join(spec), None).unwrap().samples, scan.samples, "{spec}");
+    }
+    let refused = message(io::read_kspace(dir.path().join("halved.h5"), None));
+    assert!(refused.contains("the file none.h5, which is not there"), "{refused}");
 }
 
 #[test]

@@ -32,7 +32,13 @@ fn scans() -> TempDir {
 fn put(at: &Path, name: &str, values: Array4<Complex32>) {
     let (_, z, y, x) = values.dim();
     let grid = rushlight::geometry::Grid::centered([z, y, x], [1.0; 3], [0.0; 3]);
-    let image = ComplexImage { values, grid, unit: rushlight::geometry::LengthUnit::Cell, provenance: String::new() };
+    let image = ComplexImage {
+        values,
+        grid,
+        unit: rushlight::geometry::LengthUnit::Cell,
+        frame_step: None,
+        provenance: String::new(),
+    };
     io::write_complex(at.join(name), &image, Part::Complex, &WriteOptions::default()).unwrap();
 }
 
@@ -276,6 +282,62 @@ fn flags_and_methods_of_mr_are_refused_for_ct() {
         ("--trajectory-unit voxel", &["--trajectory-unit", "MR"]),
     ] {
         refused(at, &format!("recon ct.h5 {flags} -o x.npy"), words);
+    }
+}
+
+/// The remarks of a reconstruction.
+fn remarks(at: &Path, arguments: &str) -> String {
+    works(at, &format!("recon {arguments} --method zero-filled -o r.npy --force --json")).json()["notes"].to_string()
+}
+
+#[test]
+fn k_space_that_was_taken_for_what_it_is_not_is_remarked_on() {
+    let folder = scans();
+    let at = folder.path();
+    for right in ["kspace.h5", "kspace.cfl", "kspace.npy", "kspace.npy --axes coil,y,x"] {
+        let said = remarks(at, right);
+        assert!(
+            !["--axes", "--trajectory", "fftshift", "image's numbers"].iter().any(|w| said.contains(w)),
+            "{right}: {said}"
+        );
+    }
+    // [coil, 1, y, x] is written without the 1.
+    let samples = kspace(at);
+    let last = samples.view().permuted_axes([2, 1, 3, 0]).as_standard_layout().into_owned();
+    put(at, "last.npy", last);
+    assert!(remarks(at, "last.npy --virtual-coils 8").contains("--axes y,x,coil"));
+    works(at, "recon last.npy --axes y,x,coil --method zero-filled -o last-image.npy");
+    works(at, "recon kspace.npy --method zero-filled -o image.npy");
+    assert_eq!(io::read_complex(at.join("last-image.npy")).unwrap(), io::read_complex(at.join("image.npy")).unwrap());
+    assert!(shown(at, "last.npy").to_string().contains("--axes y,x,coil"));
+    let corner = Array4::from_shape_fn(samples.dim(), |(c, z, y, x)| samples[[c, z, (y + 20) % 40, (x + 24) % 48]]);
+    put(at, "corner.npy", corner);
+    assert!(remarks(at, "corner.npy --combine root-sum-of-squares").contains("fftshift"));
+    // Real numbers.
+    fs::write(at.join("real.npy"), real_array(&samples)).unwrap();
+    refused(at, "recon real.npy --method sense -o x.npy", &["real.npy", "real numbers", "complex"]);
+    refused(at, "recon real.npy --axes coil,y,x -o x.npy", &["real.npy", "real numbers", "complex"]);
+    refused(at, "recon real.npy -o x.npy", &["angles", "complex"]);
+}
+
+/// |samples| `[coil, y, x]` as NumPy writes it.
+fn real_array(samples: &Array4<Complex32>) -> Vec<u8> {
+    let (coils, _, y, x) = samples.dim();
+    let line = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({coils}, {y}, {x}), }}\n");
+    let mut file = [&b"\x93NUMPY\x01\x00"[..], &(line.len() as u16).to_le_bytes(), line.as_bytes()].concat();
+    file.extend(samples.iter().flat_map(|value| value.norm().to_le_bytes()));
+    file
+}
+
+#[test]
+fn formats_that_cannot_be_written_are_not_offered() {
+    let folder = tempdir().unwrap();
+    for name in ["npz", "matlab"] {
+        let run = command::run(folder.path(), &format!("phantom disk -o x --format {name}"));
+        assert_eq!(run.code, Some(2), "{}", run.err);
+        assert!(["npy", "dicom", name].iter().all(|word| run.err.contains(word)), "{}", run.err);
+        let offered = run.err.split("possible values").nth(1).unwrap_or_default();
+        assert!(!offered.contains("npz") && !offered.contains("matlab"), "{}", run.err);
     }
 }
 

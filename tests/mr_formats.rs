@@ -46,6 +46,7 @@ fn image(shape: [usize; 4]) -> ComplexImage {
         values,
         grid: Grid::centered([z, y, x], [1.25, 0.5, 0.75], [3.0, -4.5, 10.0]),
         unit: LengthUnit::Millimetre,
+        frame_step: None,
         provenance: "rushlight test, sense".into(),
     }
 }

@@ -145,7 +145,11 @@ fn cholesky(a: &Array2<Complex64>) -> Result<Array2<Complex64>> {
             } else if rest.re > 1e-10 * a[[i, i]].re {
                 l[[i, i]] = rest.re.sqrt().into();
             } else {
-                let why = if a[[i, i]].re > 0.0 { "is a mixture of the coils before it" } else { "is silent" };
+                let why = match a[[i, i]].re {
+                    variance if !variance.is_finite() || !rest.re.is_finite() => "is not finite",
+                    variance if variance > 0.0 => "is a mixture of the coils before it",
+                    _ => "is silent",
+                };
                 return Err(Error::Scan(format!(
                     "the noise of coil {i} {why}: whitening needs independent noise; remove that coil, or compress coils"
                 )));

@@ -416,7 +416,7 @@ impl Description {
                 None => Ok(list.clone()),
             },
             None => Err(Error::Option(
-                "the angles of the views are not known; give them, such as --angles 0..180deg or --angles list.npy --angle-unit deg"
+                "the angles of the views are not known (and k-space would be complex numbers, which these are not); give them, such as --angles 0..180deg or --angles list.npy --angle-unit deg"
                     .into(),
             )),
         }

@@ -7,7 +7,7 @@ use rushlight::{
     calibration::fully_sampled_region,
     geometry::{LengthUnit, Mask, Trajectory},
     io::{self, KSpaceLayout},
-    scan::{Encoding, FrameAxis, KSpace},
+    scan::{Encoding, FrameAxis, KSpace, misread},
 };
 
 use super::show::Lines;
@@ -49,6 +49,7 @@ pub fn understood(file: &Path, axes: Option<&KSpaceLayout>) -> Result<Lines> {
             None => "none: coils count as equally noisy".into(),
         },
     ));
+    lines.extend(misread::remarks(&scan, io::kspace_axes(file, axes)?).into_iter().map(|remark| ("remark", remark)));
     let most = scan.samples.iter().fold(0.0_f32, |most, value| most.max(value.norm()));
     let square: f64 = scan.samples.iter().map(|value| f64::from(value.norm_sqr())).sum();
     lines.push(("signal", format!("up to {most:.4e}, energy {square:.4e} (Σ|sample|²)")));

@@ -12,7 +12,10 @@ use rushlight::{
     image::Part,
     io::{self, Content, KSpaceLayout, TrajectoryUnit},
     recipes::mr::{self, Combine, MrOptions, PartialFourier},
-    scan::{Encoding, KSpace},
+    scan::{
+        Encoding, KSpace,
+        misread::{self, Axes},
+    },
 };
 use serde_json::json;
 
@@ -114,6 +117,14 @@ pub fn matrix(text: &str) -> Result<[usize; 3]> {
     }
 }
 
+/// What is wrong with numbers that should be k-space.
+pub fn real_numbers(input: &Path) -> String {
+    format!(
+        "{} holds real numbers, where k-space is complex; if they are real and imaginary parts, join them: k[..., 0] + 1j * k[..., 1]",
+        input.display()
+    )
+}
+
 impl MrFlags {
     /// Whether `input` is to be read as k-space: it says so itself, or a flag does.
     pub fn concern(&self, input: &Path) -> Result<bool> {
@@ -159,6 +170,14 @@ impl MrFlags {
         }
     }
 
+    /// As [`Self::read`], and refuses numbers that are no k-space.
+    fn read_complex(&self, input: &Path) -> Result<KSpace> {
+        let scan = self.read(input)?;
+        // A header's k-space is complex, and so is what is known to be k-space without a flag.
+        let told = self.trajectory.is_some() || self.axes.is_some();
+        if told && !io::is_complex(input)? { Err(Error::Scan(real_numbers(input))) } else { Ok(scan) }
+    }
+
     fn maps(&self) -> Result<Option<Array4<Complex32>>> {
         let Some(path) = &self.maps else { return Ok(None) };
         let array = io::read_complex(path)?;
@@ -192,7 +211,7 @@ impl Task<'_> {
         let device = global.open()?;
         let monitor = global.monitor();
         let mut notes = Vec::new();
-        let scan = monitor.step("read", 1, || self.flags.read(self.input))?;
+        let scan = monitor.step("read", 1, || self.flags.read_complex(self.input))?;
         if let Encoding::Trajectory(list) = &scan.encoding {
             let reach = list.iter().map(Trajectory::reach).fold(0.0, f32::max);
             if reach < SMALL_REACH {
@@ -203,6 +222,11 @@ impl Task<'_> {
                 ));
             }
         }
+        let axes = match self.flags.trajectory {
+            Some(_) => Axes::Named,
+            None => io::kspace_axes(self.input, self.flags.axes.as_ref())?,
+        };
+        notes.extend(misread::remarks(&scan, axes));
         let (iteration, strength, trace) = self.iterative.for_mr(scan.grid, scan.unit)?;
         let options = MrOptions {
             strength,

@@ -18,7 +18,7 @@ pub struct OutputFlags {
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
     /// Format by name, whatever the file's ending
-    #[arg(long, value_name = "NAME", value_parser = io::ALL.iter().map(|format| format.name).collect::<Vec<_>>())]
+    #[arg(long, value_name = "NAME", value_parser = written())]
     format: Option<String>,
     /// Replace the file if it is there
     #[arg(long)]
@@ -26,6 +26,15 @@ pub struct OutputFlags {
     /// Grey scale of a PNG: its centre and width, in the image's unit
     #[arg(long, value_name = "CENTRE,WIDTH", value_parser = window, allow_hyphen_values = true)]
     window: Option<(f64, f64)>,
+}
+
+/// The formats that can be written.
+fn written() -> Vec<&'static str> {
+    io::ALL
+        .iter()
+        .filter(|format| format.writes_images() || format.writes_recordings())
+        .map(|format| format.name)
+        .collect()
 }
 
 impl OutputFlags {

@@ -10,7 +10,7 @@ use ndarray::Array3;
 use rushlight::{
     Error, Result,
     geometry::{Circular, Geometry, LengthUnit, Shape, add},
-    io::{self, Reading, Recording},
+    io::{self, Content, Reading, Recording},
     monitor::Monitor,
     recipes::{
         self, Options,
@@ -192,6 +192,12 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     }
     if let Some(flag) = flags.mr.given() {
         return Err(Error::Option(format!("{flag} is for MR, and {} holds no complex numbers", flags.input.display())));
+    }
+    let only_mr = |method: &&str| !recipes::ALL.contains(method) && recipes::mr::ALL.contains(method);
+    if let Some(method) = flags.method.as_deref().filter(only_mr)
+        && io::content(&flags.input)? == Content::Numbers
+    {
+        return Err(Error::Option(format!("{method} is a method of MR, and {}", mr::real_numbers(&flags.input))));
     }
     let device = global.open()?;
     let monitor = global.monitor();

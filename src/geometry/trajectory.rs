@@ -43,7 +43,8 @@ impl Trajectory {
         }
     }
 
-    /// Refuses trajectories without points, or with points outside the k-space of the matrix.
+    /// Refuses trajectories without points, or with points that are no numbers, all at the centre, or outside the k-space of
+    /// the matrix.
     pub fn check(&self) -> Result<()> {
         let [nz, ny, nx] = self.matrix;
         if self.points.is_empty() || nz * ny * nx == 0 {
@@ -52,6 +53,12 @@ impl Trajectory {
                 self.points.len(),
                 self.matrix
             )));
+        }
+        if let Some(index) = self.points.iter().position(|point| !point.iter().all(|k| k.is_finite())) {
+            return Err(Error::Scan(format!("point {index} of the trajectory is not a finite number")));
+        }
+        if self.points.len() > 1 && nz * ny * nx > 1 && self.points.iter().flatten().all(|k| *k == 0.0) {
+            return Err(Error::Scan("every point of the trajectory is 0: it does not say where the samples lie".into()));
         }
         let edges = [nx, ny, nz].map(|extent| if extent == 1 { 0.0 } else { 0.5 * extent as f32 });
         let inside = |point: &[f32; 3]| point.iter().zip(edges).all(|(k, edge)| k.abs() <= edge * 1.0001 + 1e-6);
@@ -69,6 +76,17 @@ impl Trajectory {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn points_that_say_nothing_are_refused_as_what_they_are() {
+        let said = |points: Vec<[f32; 3]>| Trajectory { matrix: [1, 48, 48], points }.check().unwrap_err().to_string();
+        assert!(said(vec![[0.0; 3]; 9]).contains("every point of the trajectory is 0"));
+        for odd in [f32::NAN, f32::INFINITY] {
+            assert!(said(vec![[1.0, 2.0, 0.0], [0.0, odd, 0.0]]).contains("point 1 of the trajectory is not a finite"));
+        }
+        assert!(said(vec![[1.0, 25.0, 0.0]]).contains("outside the k-space"));
+        assert!(Trajectory { matrix: [1, 48, 48], points: vec![[0.0; 3]] }.check().is_ok());
+    }
 
     #[test]
     fn numbers_in_another_unit_are_seen_by_how_far_they_reach() {

@@ -221,7 +221,7 @@ impl Series<'_> {
     /// Image Plane.
     fn place(&self, object: &mut InMemDicomObject, z: usize) {
         let grid = &self.image.grid;
-        let [thickness, between_rows, between_columns] = grid.voxel();
+        let [step, between_rows, between_columns] = grid.voxel();
         let mut put = |tag: Tag, values: &[f64]| {
             object.put(DataElement::new(tag, VR::DS, decimals(values)));
         };
@@ -229,7 +229,8 @@ impl Series<'_> {
         let unit = |step: [f64; 3]| step.map(|part| part / norm(step));
         put(tags::IMAGE_ORIENTATION_PATIENT, [unit(grid.steps[2]), unit(grid.steps[1])].as_flattened());
         put(tags::PIXEL_SPACING, &[between_rows, between_columns]);
-        put(tags::SLICE_THICKNESS, &[thickness]);
+        put(tags::SLICE_THICKNESS, &[step]);
+        put(tags::SPACING_BETWEEN_SLICES, &[step]);
     }
 
     /// Image Pixel, CT Image or MR Image.

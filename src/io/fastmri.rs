@@ -35,7 +35,7 @@ pub(super) fn is_one(store: &Store) -> bool {
 
 /// Reads all slices.
 pub(super) fn read(place: &Place, store: &Store) -> Result<KSpace> {
-    let text = store.text(HEADER).ok_or_else(|| place.error(format!("/{HEADER} is not a text")))?;
+    let text = store.text(HEADER)?;
     let header = Header::parse(&text).map_err(|what| place.error(what))?;
     let array = store.values(DATA)?.into_complex();
     let array = if array.ndim() == 3 { array.insert_axis(Axis(1)) } else { array };

@@ -58,7 +58,7 @@ impl<'a> Selected<'a> {
 /// Reads the file if it is one of ISMRMRD's: a group with `xml` and `data`.
 pub(super) fn read(place: &Place, store: &Store) -> Result<Option<KSpace>> {
     let Some(group) = group(place, store) else { return Ok(None) };
-    let text = store.text(&format!("{group}/xml")).ok_or_else(|| place.error(format!("/{group}/xml is not a text")))?;
+    let text = store.text(&format!("{group}/xml"))?;
     let mut headers = Header::encodings(&text).map_err(|what| place.error(what))?;
     let acquisitions = acquisitions(place, store, &format!("{group}/data"))?;
     let space = space(&acquisitions, &headers).map_err(|what| place.error(what))?;
@@ -81,7 +81,9 @@ pub(super) fn read(place: &Place, store: &Store) -> Result<Option<KSpace>> {
 
 /// The group that holds header and acquisitions: the one that is named, else `dataset`, else the first.
 pub(super) fn group(place: &Place, store: &Store) -> Option<String> {
-    let whole = |group: &String| ["xml", "data"].iter().all(|name| store.holds(&format!("{group}/{name}")));
+    let whole = |group: &String| {
+        store.is_group(group) && ["xml", "data"].iter().all(|name| store.holds(&format!("{group}/{name}")))
+    };
     if let Some(named) = &place.inner {
         return Some(named.clone()).filter(whole);
     }

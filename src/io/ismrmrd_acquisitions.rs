@@ -1,11 +1,11 @@
 //! ISMRMRD's acquisitions: records of a head (ismrmrd.h) and two elements of variable length, by the members' names.
 
-use hdf5_pure::{Dataset, Datatype, DatatypeByteOrder};
+use hdf5_pure::{Datatype, DatatypeByteOrder};
 use num_complex::Complex32;
 
 use super::{
     global_heap::REFERENCE,
-    hdf5::Store,
+    hdf5::{Store, Target},
     place::{Place, unfolded_limit},
 };
 use crate::{error::Result, scan::FrameAxis};
@@ -130,18 +130,18 @@ impl Record<'_> {
 pub(super) fn acquisitions(place: &Place, store: &Store, path: &str) -> Result<Vec<Acquisition>> {
     let wrong = |what: &str| place.error(format!("/{path}: {what}"));
     let failed = |error: hdf5_pure::Error| place.error(format!("/{path}: cannot be read: {error}"));
-    let data: Dataset = store.dataset(path).ok_or_else(|| wrong("no such dataset"))?;
+    let target = store.target(path)?;
+    let Target { data, length, .. } = &target;
     let kind = data.datatype().map_err(failed)?;
     let size = kind.type_size() as usize;
     let count: u64 = data.shape().map_err(failed)?.iter().product();
-    let length = place.length()?;
-    if count.checked_mul(size as u64).is_none_or(|bytes| bytes > unfolded_limit(length)) {
+    if count.checked_mul(size as u64).is_none_or(|bytes| bytes > unfolded_limit(*length)) {
         return Err(wrong("more acquisitions are promised than a file of this length can hold: truncated"));
     }
     let records = data.read_raw().map_err(failed)?;
     let record = Record { kind: &kind, size };
     let parse = parser(&record).ok_or_else(|| wrong("its records are not ISMRMRD's acquisitions"))?;
-    let mut heap = store.heap(place)?;
+    let mut heap = target.heap()?;
     let mut list = Vec::new();
     let mut taken = 0;
     for (number, bytes) in records.chunks_exact(size.max(1)).enumerate() {
@@ -152,7 +152,7 @@ pub(super) fn acquisitions(place: &Place, store: &Store, path: &str) -> Result<V
             acquisition.data = parts.chunks_exact(2).map(|part| Complex32::new(part[0], part[1])).collect();
             // Records may point at one and the same element, so their sum is held against the file too.
             taken += parts.len() as u64 * 4;
-            sound(&acquisition, taken, length)?;
+            sound(&acquisition, taken, *length)?;
             Ok(acquisition)
         };
         list.push(read().map_err(|error| place.error(format!("acquisition {number}: {error}")))?);

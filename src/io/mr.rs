@@ -15,7 +15,7 @@ use crate::{
     error::Result,
     geometry::{Grid, LengthUnit, Mask, Trajectory},
     image::{ComplexImage, Image, Part, Quantity},
-    scan::{Encoding, FrameAxis, KSpace},
+    scan::{Encoding, FrameAxis, KSpace, misread::Axes},
 };
 
 type WriteComplex = fn(&Path, &ComplexImage, Part, &WriteOptions, &mut Staging) -> Result<Option<String>>;
@@ -81,6 +81,7 @@ pub fn read_complex_image(spec: impl AsRef<Path>) -> Result<ComplexImage> {
                 values: image.values.mapv(|v| Complex32::new(v, 0.0)).insert_axis(Axis(0)),
                 grid: image.grid,
                 unit: image.unit,
+                frame_step: None,
                 provenance: image.provenance,
             });
         }
@@ -97,6 +98,7 @@ pub(super) fn bare_complex_image(place: &Place, array: ArrayD<Complex32>, format
         values,
         grid: Grid::centered([z, y, x], [1.0; 3], [0.0; 3]),
         unit: LengthUnit::Cell,
+        frame_step: None,
         provenance: format!("read from {format}"),
     })
 }
@@ -135,6 +137,17 @@ pub fn read_kspace(spec: impl AsRef<Path>, layout: Option<&KSpaceLayout>) -> Res
         return Err(place.error("samples along a trajectory; the trajectory is needed too (--trajectory, --matrix)"));
     }
     cartesian(samples, axes).map_err(|error| place.error(error))
+}
+
+/// Who says what the axes are that [`read_kspace`] gives the numbers at `spec`.
+pub fn kspace_axes(spec: impl AsRef<Path>, layout: Option<&KSpaceLayout>) -> Result<Axes> {
+    let place = Place::parse(spec.as_ref())?;
+    Ok(match layout {
+        Some(_) => Axes::Named,
+        None if has_mr_header(&spec)? => Axes::Header,
+        None if place.format()?.name == cfl::FORMAT.name => Axes::Named,
+        None => Axes::Assumed,
+    })
 }
 
 fn bare_kspace(place: &Place, array: ArrayD<Complex32>) -> Result<Arranged> {

@@ -63,7 +63,13 @@ fn recognise(head: &[u8]) -> bool {
     } else {
         head.get(..SIZE)
     };
-    header.is_some_and(|header| header.ends_with(MAGIC) || header.ends_with(b"ni1\0"))
+    header.is_some_and(|header| header.ends_with(MAGIC) || header.ends_with(b"ni1\0") || second(header))
+}
+
+/// Whether it is NIfTI-2's header, which begins with its length, 540, and the mark (nifti2.h).
+fn second(header: &[u8]) -> bool {
+    let marked = matches!(header.get(4..7), Some(b"n+2" | b"ni2"));
+    marked && matches!(header[..4], [0x1c, 2, 0, 0] | [0, 0, 2, 0x1c])
 }
 
 /// The 348 bytes, by offset (nifti1.h).
@@ -79,6 +85,11 @@ impl Header {
         let big = match bytes[..4] {
             [0x5c, 1, 0, 0] => false,
             [0, 0, 1, 0x5c] => true,
+            _ if second(&bytes) => {
+                return Err(io::Error::other(
+                    "NIfTI-2, and NIfTI-1 is what can be read; write it so, as nibabel does: Nifti1Image(i.dataobj, i.affine).to_filename(…)",
+                ));
+            }
             _ => return Err(io::Error::other("not a NIfTI-1 header: it does not begin with its length, 348")),
         };
         if !bytes.ends_with(MAGIC) {
@@ -185,6 +196,19 @@ impl Header {
         (Grid { shape: [z, y, x], first: ours(first), steps: [k, j, i] }, unit)
     }
 
+    /// Seconds from volume to volume, if it is said; without a unit they are seconds.
+    fn frame_step(&self) -> Option<f64> {
+        let factor = match self.bytes[123] & 0x38 {
+            0 | 8 => 1.0,
+            16 => 1e-3,
+            24 => 1e-6,
+            // Hertz and the like are no time.
+            _ => return None,
+        };
+        let step = self.float(92) * factor;
+        (self.shape().is_ok_and(|shape| shape[3] > 1) && step.is_finite() && step > 0.0).then_some(step)
+    }
+
     /// `intent_name`, where we note the quantity. The free texts (descrip, aux_file, db_name) may name a patient
     /// and are left alone.
     fn name(&self) -> String {
@@ -245,7 +269,8 @@ fn read_complex_image(place: &Place) -> Result<ComplexImage> {
     let values = four_dimensional(place, values.into_complex())?;
     let (_, z, y, x) = values.dim();
     let (grid, unit) = checked_grid(place, &header, [z, y, x])?;
-    Ok(ComplexImage { values, grid, unit, provenance: "read from NIfTI".into() })
+    let frame_step = header.frame_step();
+    Ok(ComplexImage { values, grid, unit, frame_step, provenance: "read from NIfTI".into() })
 }
 
 /// The header and the numbers as `[z, y, x]` or `[time, z, y, x]`.
@@ -270,7 +295,7 @@ fn read_volume(input: &mut impl Read, available: u64) -> io::Result<(Header, Val
 
 fn write_image(path: &Path, image: &Image, _: &WriteOptions, staging: &mut Staging) -> Result<Option<String>> {
     let (z, y, x) = image.values.dim();
-    let header = encode(path, &image.clone_without_values(), [x, y, z, 1], Number::F32)?;
+    let header = encode(path, &image.clone_without_values(), [x, y, z, 1], Number::F32, None)?;
     stage(path, &header, image.values.axis_iter(Axis(0)), |value, bytes| bytes.extend(value.to_le_bytes()), staging)?;
     Ok(remark(image.unit))
 }
@@ -285,7 +310,7 @@ fn write_complex(
 ) -> Result<Option<String>> {
     let (frames, z, y, x) = image.values.dim();
     let kind = if part == Part::Complex { Number::C64 } else { Number::F32 };
-    let header = encode(path, &image.about(part), [x, y, z, frames], kind)?;
+    let header = encode(path, &image.about(part), [x, y, z, frames], kind, image.frame_step)?;
     let values = part_of(image, part);
     let put = |value: &Complex32, bytes: &mut Vec<u8>| {
         bytes.extend(value.re.to_le_bytes());
@@ -329,8 +354,14 @@ fn stage<'a, T: 'a, D: Dimension>(
     })
 }
 
-/// The header for `extents` x, y, z, time.
-fn encode(path: &Path, image: &Image, extents: [usize; 4], kind: Number) -> Result<[u8; START]> {
+/// The header for `extents` x, y, z, time, and the seconds from volume to volume.
+fn encode(
+    path: &Path,
+    image: &Image,
+    extents: [usize; 4],
+    kind: Number,
+    frame_step: Option<f64>,
+) -> Result<[u8; START]> {
     let [Ok(x), Ok(y), Ok(z), Ok(time)] = extents.map(i16::try_from) else {
         return Err(Error::file(path, "NIfTI-1 holds at most 32767 voxels along an axis; use .h5 or .tif"));
     };
@@ -346,8 +377,9 @@ fn encode(path: &Path, image: &Image, extents: [usize; 4], kind: Number) -> Resu
     put(72, &(8 * kind.size() as i16).to_le_bytes());
     put(108, &(START as f32).to_le_bytes());
     put(112, &1_f32.to_le_bytes());
-    // 2 stands for mm, 0 for a unit that is not known.
-    put(123, &[if image.unit == LengthUnit::Millimetre { 2 } else { 0 }]);
+    // 2 stands for mm, 8 for seconds, 0 for a unit that is not known.
+    let length = if image.unit == LengthUnit::Millimetre { 2 } else { 0 };
+    put(123, &[length | if frame_step.is_some() { 8 } else { 0 }]);
     let made_by = ascii(&image.provenance);
     put(148, &made_by.as_bytes()[..made_by.len().min(79)]);
     let name = match (image.quantity, image.unit) {
@@ -367,7 +399,10 @@ fn encode(path: &Path, image: &Image, extents: [usize; 4], kind: Number) -> Resu
         }
     };
     let rotation = quaternion([i, j, k]);
-    floats(76, &[rotation.map_or(1.0, |(_, turn)| turn), norm(i), norm(j), norm(k), 1.0, 1.0, 1.0, 1.0]);
+    floats(
+        76,
+        &[rotation.map_or(1.0, |(_, turn)| turn), norm(i), norm(j), norm(k), frame_step.unwrap_or(1.0), 1.0, 1.0, 1.0],
+    );
     for (n, at) in [280, 296, 312].into_iter().enumerate() {
         floats(at, &[i[n], j[n], k[n], first[n]]);
     }

@@ -114,9 +114,16 @@ impl Header {
         matches!(self.kind, Number::C64 | Number::C128)
     }
 
-    /// Reads the numbers that follow the header.
+    /// Reads the numbers that follow the header, and are all that does.
     pub(super) fn values(&self, input: &mut impl Read) -> io::Result<Values> {
-        Values::read(input, self.kind, (self.big, self.fortran), &self.shape)
+        let values = Values::read(input, self.kind, (self.big, self.fortran), &self.shape)?;
+        if input.read(&mut [0])? > 0 {
+            return Err(io::Error::other(format!(
+                "the header promises {:?} numbers, and more bytes follow them: several arrays in one file, or not what it says",
+                self.shape
+            )));
+        }
+        Ok(values)
     }
 }
 

@@ -11,6 +11,7 @@ pub mod frames;
 pub mod hardening;
 pub mod kspace;
 mod median;
+pub mod misread;
 pub mod noise;
 pub mod noise_level;
 mod opposite;

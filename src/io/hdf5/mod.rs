@@ -8,6 +8,7 @@
 mod bytes;
 mod complex;
 mod dense;
+mod follow;
 mod store;
 mod structure;
 
@@ -33,6 +34,7 @@ use crate::{
     scan::KSpace,
 };
 
+pub(super) use follow::Target;
 pub(super) use store::Store;
 
 const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
@@ -133,7 +135,7 @@ fn read_complex_image(place: &Place) -> Result<ComplexImage> {
     let values = four_dimensional(place, store.values(IMAGE)?.into_complex())?;
     let (_, z, y, x) = values.dim();
     let (grid, unit) = store.grid([z, y, x])?;
-    Ok(ComplexImage { values, grid, unit, provenance })
+    Ok(ComplexImage { values, grid, unit, frame_step: None, provenance })
 }
 
 impl Store {

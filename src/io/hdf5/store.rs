@@ -1,6 +1,6 @@
 //! An open HDF5 file: its datasets by path, through soft and external links, as numbers or texts.
 
-use std::{io, path::Path, sync::Arc};
+use std::{io, sync::Arc};
 
 use hdf5_pure::{
     DType, Dataset, Datatype, DatatypeByteOrder, File, FloatingPointLayout, Layout, VlenStringReadOptions,
@@ -10,39 +10,29 @@ use super::{
     IMAGE,
     bytes::{Bytes, Shared},
     complex::Pair,
-    structure::{Found, Link, Structure},
+    follow::Target,
+    structure::{Link, Structure},
 };
 use crate::{
-    error::Result,
+    error::{Error, Result},
     io::{
-        dxchange, fastmri,
-        global_heap::Heap,
-        ismrmrd,
+        dxchange, fastmri, ismrmrd,
         numbers::{Values, count, half, shaped},
         place::{Place, listed, unfolded_limit},
     },
 };
 
-/// Deeper trees than this are broken files; in one with more objects, a name has to be given. So many files lead to another.
+/// Deeper trees than this are broken files; in one with more objects, a name has to be given.
 const DEPTH: usize = 16;
 const MOST: usize = 10_000;
-const FILES: usize = 8;
 
 /// An open file and what is needed to speak of it.
 pub(in crate::io) struct Store {
     pub(super) place: Place,
-    file: File,
-    structure: Structure,
+    pub(super) file: File,
+    pub(super) structure: Structure,
     /// MATLAB stores its arrays with the axes turned round.
-    matlab: bool,
-}
-
-/// A dataset, maybe of another file, and what is to be known of that.
-struct Target {
-    data: Dataset,
-    /// Bytes of its file.
-    length: u64,
-    matlab: bool,
+    pub(super) matlab: bool,
 }
 
 impl Store {
@@ -61,68 +51,29 @@ impl Store {
         Ok(Self { place: place.clone(), file, structure, matlab })
     }
 
-    /// What is wrong at `path`.
-    fn error(&self, path: &str, what: impl ToString) -> crate::error::Error {
-        // A name inside the file would be said twice.
-        Place { inner: None, ..self.place.clone() }.error(format!("/{path}: {}", what.to_string()))
-    }
-
-    /// Follows `path` to its dataset, through links; none where nothing is, or something else.
-    fn follow(&self, path: &str, files: usize) -> Result<Option<Target>> {
-        let (path, address) = match self.structure.find(path) {
-            Ok(Found::Here { path, address }) => (path, Some(address)),
-            Ok(Found::Nothing) => return Ok(None),
-            Ok(Found::Broken(why)) => return Err(self.error(path, why)),
-            Ok(Found::Elsewhere { file, path: inner }) => return self.elsewhere(path, &file, &inner, files),
-            // Structures that are not understood here are left to the library.
-            Err(_) => (path.to_string(), None),
-        };
-        if address.is_some_and(|address| !self.structure.is_dataset(address).unwrap_or(true)) {
-            return Ok(None);
-        }
-        let target =
-            |data| -> Result<Target> { Ok(Target { data, length: self.place.length()?, matlab: self.matlab }) };
-        self.file.dataset(&path).ok().map(target).transpose()
-    }
-
-    /// The dataset `inner` of another file, which lies beside this one if it has no place of its own.
-    fn elsewhere(&self, path: &str, file: &str, inner: &str, files: usize) -> Result<Option<Target>> {
-        let name = Path::new(file);
-        let folder = self.place.path.parent().unwrap_or(Path::new(""));
-        let beside = folder.join(name.file_name().unwrap_or_default());
-        let Some(other) = [folder.join(name), beside].into_iter().find(|path| path.is_file()) else {
-            return Err(
-                self.error(path, format!("a link into the file {file}, which is not there; put it beside this one"))
-            );
-        };
-        if files == FILES {
-            return Err(self.error(path, "a link through too many files"));
-        }
-        let store = Store::open(&Place { path: other, inner: None })?;
-        match store.follow(inner, files + 1)? {
-            Some(target) => Ok(Some(target)),
-            None => Err(self.error(path, format!("a link to {inner} in the file {file}, where no dataset is"))),
-        }
-    }
-
     /// Whether there is a dataset at `path`, or a link that should lead to one: what is wrong with it is told when it is read.
     pub(in crate::io) fn holds(&self, path: &str) -> bool {
-        !matches!(self.follow(path, 0), Ok(None))
+        !matches!(self.follow(path), Ok(None))
+    }
+
+    /// The dataset at `path`, and its file.
+    pub(in crate::io) fn target(&self, path: &str) -> Result<Target> {
+        self.follow(path)?.ok_or_else(|| {
+            let known = listed(&self.arrays(1), "/");
+            self.error(path, format!("no such dataset; the file has: {known}"))
+        })
     }
 
     /// The dataset at `path`, if there is one.
-    pub(in crate::io) fn dataset(&self, path: &str) -> Option<Dataset> {
-        Some(self.follow(path, 0).ok()??.data)
+    fn dataset(&self, path: &str) -> Option<Dataset> {
+        Some(self.follow(path).ok()??.data)
     }
 
     /// The numbers at `path`.
     pub(in crate::io) fn values(&self, path: &str) -> Result<Values> {
         let wrong = |what: String| self.error(path, what);
         let failed = |error: hdf5_pure::Error| wrong(format!("cannot be read: {error}"));
-        let Some(Target { data, length, matlab }) = self.follow(path, 0)? else {
-            let known = listed(&self.arrays(1), "/");
-            return Err(wrong(format!("no such dataset; the file has: {known}")));
-        };
+        let Target { data, length, matlab, .. } = self.target(path)?;
         if matches!(data.layout(), Ok(Layout::Virtual)) {
             return Err(wrong(
                 "a virtual dataset, whose numbers lie in others; make them one, as h5py does with f['copy'] = f['it'][()]".into(),
@@ -185,20 +136,18 @@ impl Store {
     }
 
     /// The text in the dataset at `path`.
-    pub(in crate::io) fn text(&self, path: &str) -> Option<String> {
-        let Target { data, length, .. } = self.follow(path, 0).ok()??;
-        let limit =
-            VlenStringReadOptions::new().with_max_elements(1).with_max_payload_bytes(usize::try_from(length).ok()?);
-        match data.dtype().ok()? {
-            DType::VariableLengthString => data.read_vlen_strings(limit).ok()?.into_iter().next(),
-            _ if data.element_size().ok()? <= length => data.read_string().ok()?.into_iter().next(),
-            _ => None,
-        }
-    }
-
-    /// What lies outside the datasets.
-    pub(in crate::io) fn heap(&self, place: &Place) -> Result<Heap> {
-        Ok(Heap::new(place.open()?, place.length()?, self.file.superblock().base_address.get()))
+    pub(in crate::io) fn text(&self, path: &str) -> Result<String> {
+        let Target { data, length, .. } = self.target(path)?;
+        let read = || {
+            let limit =
+                VlenStringReadOptions::new().with_max_elements(1).with_max_payload_bytes(usize::try_from(length).ok()?);
+            match data.dtype().ok()? {
+                DType::VariableLengthString => data.read_vlen_strings(limit).ok()?.into_iter().next(),
+                _ if data.element_size().ok()? <= length => data.read_string().ok()?.into_iter().next(),
+                _ => None,
+            }
+        };
+        read().ok_or_else(|| self.error(path, "not a text"))
     }
 
     /// An attribute of the dataset at `path` as text.
@@ -220,9 +169,13 @@ impl Store {
 
     /// Paths of the numeric datasets with at least `dimensions` extents above 1.
     fn arrays(&self, dimensions: usize) -> Vec<String> {
-        let mut search = Search { store: self, dimensions, found: Vec::new(), left: MOST };
+        self.search(dimensions).found
+    }
+
+    fn search(&self, dimensions: usize) -> Search<'_> {
+        let mut search = Search { store: self, dimensions, found: Vec::new(), lost: None, left: MOST };
         search.walk(self.structure.root, "", 0);
-        search.found
+        search
     }
 
     /// The dataset that is meant when none is named.
@@ -230,9 +183,10 @@ impl Store {
         if let Some(path) = [dxchange::DATA, IMAGE].into_iter().find(|path| self.holds(path)) {
             return Ok(path.to_string());
         }
-        match &self.arrays(2)[..] {
+        let Search { found, lost, .. } = self.search(2);
+        match &found[..] {
             [only] => Ok(only.clone()),
-            [] => Err(self.place.error("holds no array of two or three dimensions")),
+            [] => Err(lost.unwrap_or_else(|| self.place.error("holds no array of two or three dimensions"))),
             several => Err(self.place.error(format!("holds {}; name one, as in file.h5:/path", listed(several, "/")))),
         }
     }
@@ -278,6 +232,8 @@ struct Search<'a> {
     /// Extents above 1 that a dataset must have.
     dimensions: usize,
     found: Vec<String>,
+    /// What is wrong with the first link that leads nowhere, where nothing was found before it.
+    lost: Option<Error>,
     /// Objects that may still be looked at.
     left: usize,
 }
@@ -298,10 +254,13 @@ impl Search<'_> {
                 Link::Hard(address) if !structure.is_dataset(*address).unwrap_or(false) => {
                     groups.push((path, *address))
                 }
-                Link::Hard(_) | Link::External { .. } => {
-                    if self.store.dataset(&path).is_some_and(|data| self.wanted(&data)) {
-                        self.found.push(path);
-                    }
+                Link::Hard(_) | Link::External { .. } => match self.store.follow(&path) {
+                    Ok(Some(target)) if self.wanted(&target.data) => self.found.push(path),
+                    Ok(_) => {}
+                    Err(error) => self.lost = self.lost.take().or(Some(error)),
+                },
+                Link::Soft(_) if self.found.is_empty() && self.lost.is_none() => {
+                    self.lost = self.store.follow(&path).err();
                 }
                 Link::Soft(_) | Link::Other => {}
             }

@@ -34,12 +34,13 @@ pub(super) enum Found {
         path: String,
         address: u64,
     },
-    /// Into another file.
+    /// Into another file: to `path` there, and then along the `rest` of what was asked for, such as `/name`.
     Elsewhere {
         file: String,
         path: String,
+        rest: String,
     },
-    /// To a link that leads nowhere; why.
+    /// To a link that itself leads nowhere; why.
     Broken(String),
     Nothing,
 }
@@ -326,7 +327,11 @@ impl Structure {
         let mut rest = names(path);
         let (mut address, mut here) = (self.root, Vec::new());
         let mut followed = Vec::new();
+        // How many of the names at the front of `rest` are links', and not of the path that was asked for.
+        let mut of_links = 0_usize;
         while let Some(name) = rest.pop_front() {
+            let of_link = of_links > 0;
+            of_links = of_links.saturating_sub(1);
             let links = self.links(address)?;
             let link = links.and_then(|links| links.iter().find(|(of, _)| *of == name).map(|(_, link)| link.clone()));
             match link {
@@ -336,8 +341,10 @@ impl Structure {
                 }
                 Some(Link::Soft(target)) => {
                     let mut way = names(&target);
+                    of_links += way.len();
                     way.append(&mut rest);
                     if !target.starts_with('/') {
+                        of_links += here.len();
                         here.drain(..).rev().for_each(|name| way.push_front(name));
                     }
                     here.clear();
@@ -348,14 +355,15 @@ impl Structure {
                     }
                 }
                 Some(Link::External { file, path }) => {
-                    let tail = rest.iter().map(|name| format!("/{name}")).collect::<String>();
-                    return Ok(Found::Elsewhere { file, path: path + &tail });
+                    let mut tail = rest.iter().map(|name| format!("/{name}"));
+                    let path = path + &tail.by_ref().take(of_links).collect::<String>();
+                    return Ok(Found::Elsewhere { file, path, rest: tail.collect() });
                 }
                 Some(Link::Other) => return Ok(Found::Broken("a link of a kind that cannot be followed".into())),
                 None => {
                     return Ok(match followed.last() {
-                        Some(target) => Found::Broken(format!("a link to {target}, where nothing is")),
-                        None => Found::Nothing,
+                        Some(target) if of_link => Found::Broken(format!("a link to {target}, where nothing is")),
+                        _ => Found::Nothing,
                     });
                 }
             }
