@@ -26,33 +26,38 @@ const CALIBRATION: usize = 24;
 /// Frames along trajectories that are gridded for a slice's maps, at most.
 const GRIDDED: usize = 8;
 
-/// Maps `[set, coil, z, y, x]` of each slice; `slices` names that of each frame. Where nobody says how many sets there are, it is 1
+/// Maps `[set, coil, z, y, x]` of each slice, and the variance of noise in a complex sample; `slices` names that of each frame. Where nobody says how many sets there are, it is 1
 /// unless `several` are of use.
 pub fn maps(
     scan: &KSpace,
     slices: &[usize],
     (options, several): (&MrOptions, bool),
     notes: &mut Vec<String>,
-) -> Result<Vec<Array5<Complex32>>> {
+) -> Result<Vec<(Array5<Complex32>, f64)>> {
     let count = slices.iter().max().map_or(1, |most| most + 1);
     if scan.coils() == 1 {
         // Whatever a single coil sees is the image.
         notes.push("one coil: its map is 1".into());
         let [nz, ny, nx] = scan.matrix();
-        return Ok(vec![Array5::from_elem((1, 1, nz, ny, nx), Complex32::ONE); count]);
+        return Ok(vec![(Array5::from_elem((1, 1, nz, ny, nx), Complex32::ONE), 0.0); count]);
     }
-    let (mut maps, mut folded) = (Vec::with_capacity(count), 0);
+    let (mut maps, mut folded, mut first) = (Vec::with_capacity(count), 0, true);
     for slice in 0..count {
         let frames: Vec<usize> = (0..scan.frames()).filter(|frame| slices[*frame] == slice).collect();
+        if frames.iter().all(|frame| scan.lacks(*frame)) {
+            let [nz, ny, nx] = scan.matrix();
+            maps.push((Array5::zeros((1, scan.coils(), nz, ny, nx)), 0.0));
+            continue;
+        }
         let (data, what) = calibration(scan, &frames, options)?;
-        if slice == 0 {
+        if std::mem::take(&mut first) {
             notes.push(what);
         }
         let views: Vec<ArrayView4<Complex32>> = data.iter().map(|data| data.view()).collect();
         let sets = options.espirit.sets.or(if several { None } else { Some(1) });
         let found = Espirit { sets, ..options.espirit }.maps(&views, scan.matrix())?;
         folded += usize::from(found.folded);
-        maps.push(found.maps);
+        maps.push((found.maps, found.noise));
     }
     let of = if count > 1 { format!(" in {folded} of {count} slices") } else { String::new() };
     match (folded, options.espirit.sets) {
@@ -68,15 +73,11 @@ pub fn maps(
     Ok(maps)
 }
 
-/// The calibration data `[coil, z, y, x]` of frames that have the most of them and are not empty; and what was taken.
+/// The calibration data `[coil, z, y, x]` of frames that have the most of them, of frames some of which do not lack; and what was taken.
 fn calibration(scan: &KSpace, frames: &[usize], options: &MrOptions) -> Result<(Vec<Array4<Complex32>>, String)> {
     let limit = options.calibration.unwrap_or(CALIBRATION);
     let samples = |frame: usize| scan.samples.slice(s![frame, .., .., .., ..]);
-    let holds = |frame: &usize| samples(*frame).iter().any(|value| *value != Complex32::ZERO);
-    let mut some: Vec<usize> = frames.iter().copied().filter(holds).collect();
-    if some.is_empty() {
-        some.push(frames[0]);
-    }
+    let some: Vec<usize> = frames.iter().copied().filter(|frame| !scan.lacks(*frame)).collect();
     let masks = match &scan.encoding {
         Encoding::Cartesian(masks) => masks,
         Encoding::Trajectory(list) => {

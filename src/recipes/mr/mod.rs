@@ -3,6 +3,7 @@
 
 pub mod options;
 
+mod beyond_maps;
 mod calibrate;
 mod coil_images;
 mod combine;

@@ -7,7 +7,7 @@
 use ndarray::{Array2, Array3, Array4, Array5, ArrayView4, ArrayView5, Axis, Zip};
 use num_complex::{Complex32, Complex64};
 
-use super::{MrOptions, calibrate};
+use super::{MrOptions, calibrate, frames::lacking};
 use crate::{
     calibration::{Compression, Keep, Whitening},
     error::{Error, Result},
@@ -32,6 +32,8 @@ pub struct Prepared {
     mixtures: Vec<Array2<Complex32>>,
     /// Slice of each frame.
     slices: Vec<usize>,
+    /// The variance of noise in a complex sample as calibration found it, one entry a slice; none if maps are not ours.
+    noise: Vec<f64>,
     /// What was done.
     pub notes: Vec<String>,
 }
@@ -70,6 +72,11 @@ impl Prepared {
         self.mixtures.get(self.slices[frame])
     }
 
+    /// The variance of noise in a complex sample of a frame, if calibration has found it.
+    pub fn noise(&self, frame: usize) -> Option<f64> {
+        self.noise.get(self.slices[frame]).copied()
+    }
+
     /// Frames by the slice that they show.
     pub fn frames_by_slice(&self) -> Vec<Vec<usize>> {
         by_slice(&self.slices)
@@ -85,8 +92,16 @@ fn by_slice(slices: &[usize]) -> Vec<Vec<usize>> {
 pub fn uncalibrated(scan: KSpace, options: &MrOptions, monitor: &Monitor) -> Result<Prepared> {
     scan.check()?;
     let slices = slices(&scan);
-    let mut made =
-        Prepared { scan, maps: Vec::new(), lengths: Vec::new(), mixtures: Vec::new(), slices, notes: Vec::new() };
+    let mut made = Prepared {
+        scan,
+        maps: Vec::new(),
+        lengths: Vec::new(),
+        mixtures: Vec::new(),
+        slices,
+        noise: Vec::new(),
+        notes: Vec::new(),
+    };
+    made.notes.extend(lacking(&made.scan));
     monitor.step("coils", 1, || {
         let whitening = whiten(&mut made)?;
         if let Some(maps) = &options.maps {
@@ -114,8 +129,8 @@ pub fn prepare_sets(scan: KSpace, (options, several): (&MrOptions, bool), monito
         let Prepared { scan, slices, notes, mixtures, .. } = &mut prepared;
         let maps = monitor.step("calibrate", 1, || calibrate::maps(scan, slices, (options, several), notes))?;
         prepared.lengths =
-            maps.iter().enumerate().map(|(slice, maps)| lengths(maps.view(), mixtures.get(slice))).collect();
-        prepared.maps = maps;
+            maps.iter().enumerate().map(|(slice, (maps, _))| lengths(maps.view(), mixtures.get(slice))).collect();
+        (prepared.maps, prepared.noise) = maps.into_iter().unzip();
     }
     Ok(prepared)
 }
