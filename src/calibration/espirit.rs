@@ -90,8 +90,6 @@ pub struct Sensitivities {
     pub threshold: f64,
     /// Whether the eigenvalues ask for a second set: the object is larger than the field of view, or fills it.
     pub folded: bool,
-    /// The variance of noise in a complex sample.
-    pub noise: f64,
 }
 
 impl Espirit {
@@ -152,8 +150,7 @@ impl Espirit {
             let signal = (!self.soft).then(|| low.signal(energy, noise / patches as f64));
             self.fade(&mut maps, &eigenvalues, signal);
         }
-        let noise = noise / patches as f64;
-        Ok(Sensitivities { maps, eigenvalues, threshold: threshold / spectrum.largest, folded, noise })
+        Ok(Sensitivities { maps, eigenvalues, threshold: threshold / spectrum.largest, folded })
     }
 
     /// The projector onto the patches' space, its threshold after so many rounds, and what noise adds to the Gram matrix's diagonal.

@@ -24,6 +24,8 @@ use crate::{
 const SIGNAL: f64 = 1e-3;
 const ABOVE_NOISE: f64 = 4.0;
 const ROUNDS: usize = 8;
+/// λ over the mean of G's diagonal, at least: prefix sums and weights leave rounding of 10⁻¹⁰.
+const SINGULAR: f64 = 1e-8;
 /// Positions of a patch along an axis that are not halved for another shell.
 const FEW: usize = 8;
 
@@ -135,7 +137,9 @@ impl Grappa {
             self.shells.iter().map(|shell| (1.0 / (energy + shell.energy + self.noise), shell)).collect();
         let sum = |of: fn(&Shell) -> f64| shells.iter().map(|(weight, shell)| weight * of(shell)).sum::<f64>();
         let (signal, patches) = (sum(|shell| shell.patches * shell.energy), sum(|shell| shell.patches));
-        let damping = strength * self.noise * (signal / energy.max(f64::MIN_POSITIVE) - patches).max(0.0);
+        // Without noise G is singular, but for rounding.
+        let least = SINGULAR * (signal + patches * self.noise);
+        let damping = (strength * self.noise * (signal / energy.max(f64::MIN_POSITIVE) - patches)).max(least);
         let (mut re, mut im) = (vec![0.0; n * columns], vec![0.0; n * columns]);
         for (row, source) in sources.iter().enumerate() {
             for (weight, Shell { gram, .. }) in &shells {

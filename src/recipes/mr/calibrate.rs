@@ -26,27 +26,27 @@ const CALIBRATION: usize = 24;
 /// Frames along trajectories that are gridded for a slice's maps, at most.
 const GRIDDED: usize = 8;
 
-/// Maps `[set, coil, z, y, x]` of each slice, and the variance of noise in a complex sample; `slices` names that of each frame. Where nobody says how many sets there are, it is 1
+/// Maps `[set, coil, z, y, x]` of each slice; `slices` names that of each frame. Where nobody says how many sets there are, it is 1
 /// unless `several` are of use.
 pub fn maps(
     scan: &KSpace,
     slices: &[usize],
     (options, several): (&MrOptions, bool),
     notes: &mut Vec<String>,
-) -> Result<Vec<(Array5<Complex32>, f64)>> {
+) -> Result<Vec<Array5<Complex32>>> {
     let count = slices.iter().max().map_or(1, |most| most + 1);
     if scan.coils() == 1 {
         // Whatever a single coil sees is the image.
         notes.push("one coil: its map is 1".into());
         let [nz, ny, nx] = scan.matrix();
-        return Ok(vec![(Array5::from_elem((1, 1, nz, ny, nx), Complex32::ONE), 0.0); count]);
+        return Ok(vec![Array5::from_elem((1, 1, nz, ny, nx), Complex32::ONE); count]);
     }
     let (mut maps, mut folded, mut first) = (Vec::with_capacity(count), 0, true);
     for slice in 0..count {
         let frames: Vec<usize> = (0..scan.frames()).filter(|frame| slices[*frame] == slice).collect();
         if frames.iter().all(|frame| scan.lacks(*frame)) {
             let [nz, ny, nx] = scan.matrix();
-            maps.push((Array5::zeros((1, scan.coils(), nz, ny, nx)), 0.0));
+            maps.push(Array5::zeros((1, scan.coils(), nz, ny, nx)));
             continue;
         }
         let (data, what) = calibration(scan, &frames, options)?;
@@ -57,7 +57,7 @@ pub fn maps(
         let sets = options.espirit.sets.or(if several { None } else { Some(1) });
         let found = Espirit { sets, ..options.espirit }.maps(&views, scan.matrix())?;
         folded += usize::from(found.folded);
-        maps.push((found.maps, found.noise));
+        maps.push(found.maps);
     }
     let of = if count > 1 { format!(" in {folded} of {count} slices") } else { String::new() };
     match (folded, options.espirit.sets) {

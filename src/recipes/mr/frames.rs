@@ -31,15 +31,15 @@ pub fn each_frame(
     })
 }
 
-/// The same where `one` takes any number of sets of maps, and gives the image at the scale of the coils as they were measured.
+/// The same where `one` takes any number of sets of maps and makes their images, planar.
 pub fn each_frame_of_sets(
     (name, options): (&str, &MrOptions),
     scan: KSpace,
     (device, monitor): (&Device, &Monitor),
-    one: impl FnMut(&Encoded, &Prepared, usize) -> Result<(Array3<Complex32>, Vec<String>)>,
+    mut one: impl FnMut(&Encoded) -> Result<(Array3<Complex32>, Vec<String>)>,
 ) -> Result<MrReconstruction> {
     check_all_but_sets(options)?;
-    each(name, (options, true), scan, (device, monitor), one)
+    each(name, (options, true), scan, (device, monitor), |encoded, _, _| one(encoded))
 }
 
 fn each(

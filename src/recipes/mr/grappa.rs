@@ -89,10 +89,8 @@ pub fn fill(samples: ArrayView4<Complex32>, mask: &Mask, options: &MrOptions) ->
     let keys: Vec<(Pattern, i32)> = missing.par_iter().map(key).collect();
     let different: Vec<(Pattern, i32)> = keys.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
     let strength = options.strength.of(STRENGTH);
-    let kernels: Vec<Weights> = different
-        .par_iter()
-        .map(|(pattern, power)| grappa.weights(*pattern, 2_f64.powi(*power), strength))
-        .collect();
+    let kernels: Vec<Weights> =
+        different.par_iter().map(|(pattern, power)| grappa.weights(*pattern, 2_f64.powi(*power), strength)).collect();
     let kernel_of = |key: &(Pattern, i32)| &kernels[different.binary_search(key).expect("one of them")];
     let mut found: Vec<Vec<Complex32>> =
         missing.par_iter().zip(&keys).map(|(point, key)| estimate(&samples, reach, *point, kernel_of(key))).collect();
@@ -117,8 +115,11 @@ pub fn fill(samples: ArrayView4<Complex32>, mask: &Mask, options: &MrOptions) ->
     let [pz, py, px] = grappa.extents;
     let patch = if pz > 1 { format!("{px} × {py} × {pz}") } else { format!("{px} × {py}") };
     let few = (0..3).any(|axis| mask.shape[axis] > 1 && !mask.reads_out(axis) && region[axis].len() < FEW_LINES);
-    let few =
-        if few { format!("; so few make kernels uncertain, {FEW_LINES} lines and more are usual") } else { String::new() };
+    let few = if few {
+        format!("; so few make kernels uncertain, {FEW_LINES} lines and more are usual")
+    } else {
+        String::new()
+    };
     let note = format!(
         "{} points of k-space filled by {} kernels of {patch} points from {} × {} × {} calibration points{few}",
         missing.len(),

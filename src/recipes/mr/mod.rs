@@ -3,7 +3,6 @@
 
 pub mod options;
 
-mod beyond_maps;
 mod calibrate;
 mod coil_images;
 mod combine;

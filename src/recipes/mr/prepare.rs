@@ -32,8 +32,6 @@ pub struct Prepared {
     mixtures: Vec<Array2<Complex32>>,
     /// Slice of each frame.
     slices: Vec<usize>,
-    /// The variance of noise in a complex sample as calibration found it, one entry a slice; none if maps are not ours.
-    noise: Vec<f64>,
     /// What was done.
     pub notes: Vec<String>,
 }
@@ -72,11 +70,6 @@ impl Prepared {
         self.mixtures.get(self.slices[frame])
     }
 
-    /// The variance of noise in a complex sample of a frame, if calibration has found it.
-    pub fn noise(&self, frame: usize) -> Option<f64> {
-        self.noise.get(self.slices[frame]).copied()
-    }
-
     /// Frames by the slice that they show.
     pub fn frames_by_slice(&self) -> Vec<Vec<usize>> {
         by_slice(&self.slices)
@@ -92,15 +85,8 @@ fn by_slice(slices: &[usize]) -> Vec<Vec<usize>> {
 pub fn uncalibrated(scan: KSpace, options: &MrOptions, monitor: &Monitor) -> Result<Prepared> {
     scan.check()?;
     let slices = slices(&scan);
-    let mut made = Prepared {
-        scan,
-        maps: Vec::new(),
-        lengths: Vec::new(),
-        mixtures: Vec::new(),
-        slices,
-        noise: Vec::new(),
-        notes: Vec::new(),
-    };
+    let mut made =
+        Prepared { scan, maps: Vec::new(), lengths: Vec::new(), mixtures: Vec::new(), slices, notes: Vec::new() };
     made.notes.extend(lacking(&made.scan));
     monitor.step("coils", 1, || {
         let whitening = whiten(&mut made)?;
@@ -129,8 +115,8 @@ pub fn prepare_sets(scan: KSpace, (options, several): (&MrOptions, bool), monito
         let Prepared { scan, slices, notes, mixtures, .. } = &mut prepared;
         let maps = monitor.step("calibrate", 1, || calibrate::maps(scan, slices, (options, several), notes))?;
         prepared.lengths =
-            maps.iter().enumerate().map(|(slice, (maps, _))| lengths(maps.view(), mixtures.get(slice))).collect();
-        (prepared.maps, prepared.noise) = maps.into_iter().unzip();
+            maps.iter().enumerate().map(|(slice, maps)| lengths(maps.view(), mixtures.get(slice))).collect();
+        prepared.maps = maps;
     }
     Ok(prepared)
 }

@@ -13,7 +13,7 @@ use ndarray::Array3;
 use num_complex::Complex32;
 
 use super::{
-    MrOptions, MrRecipe, MrReconstruction, beyond_maps,
+    MrOptions, MrRecipe, MrReconstruction,
     encoding::{self, Encoded, Shared},
     frames,
     spectrum::{Comparison, Spectrum, filled},
@@ -54,13 +54,8 @@ pub struct SenseRecipe(pub MrOptions);
 
 impl MrRecipe for SenseRecipe {
     fn reconstruct(&self, scan: KSpace, device: &Device, monitor: &Monitor) -> Result<MrReconstruction> {
-        frames::each_frame_of_sets(("sense", &self.0), scan, (device, monitor), |encoded, prepared, frame| {
-            let iteration = frames::iteration(&self.0, encoded.matrix);
-            let (mut image, notes) = image(encoded, self.0.strength, &iteration, (device, monitor))?;
-            if self.0.maps.is_none() {
-                beyond_maps::add(device, encoded, (prepared, frame), &mut image)?;
-            }
-            Ok((image, notes))
+        frames::each_frame_of_sets(("sense", &self.0), scan, (device, monitor), |encoded| {
+            image(encoded, self.0.strength, &frames::iteration(&self.0, encoded.matrix), (device, monitor))
         })
     }
 }
