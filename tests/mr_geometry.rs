@@ -137,6 +137,55 @@ fn slices_that_are_no_stack_have_no_places() {
     assert!((scan.grid.voxel()[0] - 4.0).abs() < 1e-5);
 }
 
+#[test]
+fn a_slice_or_a_repetition_that_lacks_is_named_and_the_rest_stays_where_it_is() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("a.h5");
+    let header = || header(&[encoding([7, 6, 1], [2.0, 3.0, 4.0], [14.0, 18.0, 4.0])]);
+    // The third of five places is empty, whatever the counters say; and a stack of four of which the second is not in its second round.
+    let gap = stack(&[0.0, 1.0, 3.0, 4.0], 5.5);
+    let mut rounds = stack(&[0.0, 1.0, 2.0, 3.0], 5.5);
+    let second = rounds.iter().filter(|line| line.slice != 1).map(|line| Line { repetition: 1, ..line.clone() });
+    let second: Vec<Line> = second.collect();
+    rounds.extend(second);
+    for (lines, frames, lacking, words) in [
+        (gap, vec![(FrameAxis::Slice, 5)], [0, 2], "nothing was measured of slice 3: "),
+        (
+            rounds,
+            vec![(FrameAxis::Repetition, 2), (FrameAxis::Slice, 4)],
+            [1, 1],
+            "nothing was measured of repetition 2, slice 2: ",
+        ),
+    ] {
+        let scan = read(&path, header(), &lines).unwrap();
+        assert_eq!((&scan.axes, scan.unit), (&frames, LengthUnit::Millimetre));
+        for name in ["zero-filled", "sense", "grappa", "l1-wavelet"] {
+            let recipe = mr::named(name, &MrOptions::default()).unwrap();
+            let made = recipe.reconstruct(scan.clone(), &Device::cpu(), &Monitor::default()).unwrap();
+            assert!(made.notes.iter().any(|note| note.contains(words)), "{name}: {:?}", made.notes);
+            let image = made.image;
+            for ((frame, z), slice) in (0..image.values.dim().0)
+                .flat_map(|frame| (0..image.values.dim().1).map(move |z| (frame, z)))
+                .map(|at| (at, image.values.slice(s![at.0, at.1, .., ..])))
+            {
+                let largest = slice.iter().map(|value| value.norm()).fold(0.0, f32::max);
+                assert_eq!(largest == 0.0, [frame, z] == lacking, "{name}, frame {frame}, slice {z}: {largest}");
+            }
+            // Voxel N/2 of each slice lies at its acquisitions' position.
+            for line in &lines {
+                let place = (0..image.grid.shape[0]).find(|z| {
+                    let at = image.grid.position([*z as f64, 3.0, 3.0]);
+                    at.iter().zip(line.position.unwrap()).all(|(at, position)| (at - f64::from(position)).abs() < 1e-4)
+                });
+                let value = image.values[[usize::from(line.repetition), place.expect("a place"), 3, 3]].norm();
+                if name == "zero-filled" {
+                    assert!((value / (line.samples[0][0].re * 42_f32.sqrt()) - 1.0).abs() < 1e-3, "{value}");
+                }
+            }
+        }
+    }
+}
+
 // ---- lines ---------------------------------------------------------------------------------------------------------
 
 /// An object along x: amplitudes at fractions of the field of view, all within ±¼.

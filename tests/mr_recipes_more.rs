@@ -225,7 +225,7 @@ fn a_law_between_neighbours_is_found() {
             data[[coil, 0, y, x]] = Complex32::new(0.0, -0.97) * data[[1 - coil, 0, y, x - 1]];
         }
     }
-    let weights = Grappa::new(data.view(), [1, 3, 3]).unwrap().weights(1 << 3, 1e-9);
+    let weights = Grappa::new(data.view(), [1, 3, 3]).unwrap().weights(1 << 3, 1.0, 1.0);
     assert_eq!(weights.points, [3]);
     let expected = [(0.0, 0.0), (0.0, -0.97), (0.0, -0.97), (0.0, 0.0)];
     for (found, (re, im)) in weights.values.iter().zip(expected) {

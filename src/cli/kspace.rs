@@ -72,11 +72,14 @@ fn frames(scan: &KSpace) -> String {
         format!("{count} {of}")
     };
     let list: Vec<_> = scan.axes.iter().map(axis).collect();
-    format!("{}: {}", scan.frames(), list.join(" × "))
+    let lacking = (0..scan.frames()).filter(|frame| scan.lacks(*frame)).count();
+    let lacking = if lacking > 0 { format!("; {lacking} of which nothing was measured") } else { String::new() };
+    format!("{}: {}{lacking}", scan.frames(), list.join(" × "))
 }
 
 fn cartesian(masks: &[Mask]) -> Lines {
-    let first = &masks[0];
+    // Of some frames nothing may have been measured.
+    let first = masks.iter().find(|mask| mask.count() > 0).unwrap_or(&masks[0]);
     let names = ["z", "y", "x"];
     let whole: Vec<_> =
         (0..3).rev().filter(|axis| first.shape[*axis] > 1 && first.reads_out(*axis)).map(|axis| names[axis]).collect();

@@ -28,19 +28,25 @@ impl<'a> Frames<'a> {
     }
 
     pub(super) fn count(&self) -> usize {
-        self.values.iter().map(Vec::len).fold(1, usize::saturating_mul)
+        (0..self.values.len()).map(|counter| self.extent(counter)).fold(1, usize::saturating_mul)
+    }
+
+    /// Values of a counter; of slices, places.
+    fn extent(&self, counter: usize) -> usize {
+        let values = self.values[counter].len();
+        if counter == SLICE { self.slices.extent(values) } else { values }
     }
 
     pub(super) fn index(&self, acquisition: &Acquisition) -> usize {
         self.values.iter().zip(acquisition.counters).enumerate().fold(0, |frame, (counter, (values, value))| {
             let index = values.binary_search(&value).unwrap_or(0);
             let place = if counter == SLICE { self.slices.place(value, index) } else { index };
-            frame * values.len() + place
+            frame * self.extent(counter) + place
         })
     }
 
     pub(super) fn axes(&self) -> Vec<(FrameAxis, usize)> {
-        let axes = COUNTERS.iter().zip(&self.values).map(|((_, axis), values)| (*axis, values.len()));
+        let axes = COUNTERS.iter().enumerate().map(|(counter, (_, axis))| (*axis, self.extent(counter)));
         axes.filter(|(_, count)| *count > 1).collect()
     }
 }

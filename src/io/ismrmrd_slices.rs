@@ -11,10 +11,12 @@ use crate::geometry::{Grid, add, dot, norm};
 
 /// What may differ between gaps, and between directions, as a part of them.
 const TOLERANCE: f64 = 0.02;
+/// Places of a stack over its slices, at most: where more lack it is none.
+const MOST_LACKING: usize = 2;
 
 /// Slices excited one by one.
 pub(super) enum Slices {
-    /// They are where their positions say: parallel, and a step apart.
+    /// They are where their positions say: parallel, and a step apart; where one lacks its place is kept.
     Stack {
         /// Counter and place of each, by counter.
         places: Vec<(usize, usize)>,
@@ -22,6 +24,8 @@ pub(super) enum Slices {
         position: [f64; 3],
         /// From one to the next.
         step: [f64; 3],
+        /// Places, those that lack among them.
+        extent: usize,
     },
     /// All have one position, or there is but one: in the order of their counters.
     One { position: [f64; 3] },
@@ -41,8 +45,6 @@ impl Slices {
         let height = |acquisition: &Acquisition| dot(acquisition.position, normal);
         sorted.sort_by(|a, b| height(a.1).total_cmp(&height(b.1)));
         let (lowest, highest) = (sorted[0].1, sorted[sorted.len() - 1].1);
-        let steps = (sorted.len() - 1).max(1) as f64;
-        let step = add(highest.position, -1.0, lowest.position).map(|part| part / steps);
         let parallel = sorted.iter().all(|(_, a)| {
             let [ours, theirs] = [directions(first), directions(a)];
             ours.iter().zip(theirs).all(|(ours, theirs)| norm(add(*ours, -1.0, theirs)) < TOLERANCE)
@@ -53,16 +55,29 @@ impl Slices {
         if sorted.iter().all(|(_, a)| norm(add(a.position, -1.0, first.position)) < 1e-3) {
             return Self::One { position: first.position };
         }
-        let even = sorted.iter().enumerate().all(|(place, (_, a))| {
-            let expected = add(lowest.position, place as f64, step);
+        // The smallest distance is a step, unless every second slice lacks.
+        let gap = sorted.windows(2).map(|pair| height(pair[1].1) - height(pair[0].1)).fold(f64::INFINITY, f64::min);
+        let steps = ((height(highest) - height(lowest)) / gap).round();
+        if !(steps >= 1.0 && steps < (MOST_LACKING * sorted.len()) as f64) {
+            return Self::Apart;
+        }
+        let step = add(highest.position, -1.0, lowest.position).map(|part| part / steps);
+        let place = |a: &Acquisition| ((height(a) - height(lowest)) / dot(step, normal)).round();
+        let even = sorted.iter().all(|(_, a)| {
+            let expected = add(lowest.position, place(a), step);
             norm(add(a.position, -1.0, expected)) < TOLERANCE * norm(step)
         });
         if !even || dot(step, normal) < TOLERANCE * norm(step) {
             return Self::Apart;
         }
-        let mut places: Vec<_> = sorted.iter().enumerate().map(|(place, (counter, _))| (*counter, place)).collect();
+        let mut places: Vec<_> = sorted.iter().map(|(counter, a)| (*counter, place(a) as usize)).collect();
         places.sort_unstable();
-        Self::Stack { places, position: lowest.position, step }
+        Self::Stack { places, position: lowest.position, step, extent: steps as usize + 1 }
+    }
+
+    /// How many places there are for so many slices.
+    pub(super) fn extent(&self, slices: usize) -> usize {
+        if let Self::Stack { extent, .. } = self { *extent } else { slices }
     }
 
     /// The place of the slice with `counter`, the `index`-th by its counter.

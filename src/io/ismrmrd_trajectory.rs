@@ -32,8 +32,10 @@ pub(super) fn along_trajectory(
         frame.ok_or_else(|| place.error("frames without an acquisition"))?.push(*acquisition);
     }
     let samples_of = |list: &[&Acquisition]| list.iter().map(|acquisition| acquisition.kept().len()).sum::<usize>();
-    let points = by_frame.first().map_or(0, |list| samples_of(list));
-    if by_frame.len() != count || by_frame.iter().any(|list| samples_of(list) != points) {
+    // A frame that lacks takes the points of another, and its samples stay 0.
+    let there = by_frame.iter().position(|list| !list.is_empty()).unwrap_or(0);
+    let points = by_frame.get(there).map_or(0, |list| samples_of(list));
+    if by_frame.len() != count || by_frame.iter().any(|list| !list.is_empty() && samples_of(list) != points) {
         return Err(
             place.error("frames with different numbers of samples along their trajectories, which cannot be read")
         );
@@ -57,6 +59,9 @@ pub(super) fn along_trajectory(
             at += kept.len();
         }
         trajectories.push(Trajectory { matrix: [nz, ny, nx], points: path });
+    }
+    if let Some(known) = trajectories.get(there).cloned() {
+        trajectories.iter_mut().filter(|path| path.points.is_empty()).for_each(|path| *path = known.clone());
     }
     let far =
         trajectories.iter().flat_map(|path| path.points.iter().flatten()).fold(0.0_f32, |far, k| far.max(k.abs()));

@@ -34,6 +34,20 @@ pub enum FrameAxis {
     Set,
 }
 
+impl FrameAxis {
+    /// The word for one of its frames.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Slice => "slice",
+            Self::Contrast => "echo",
+            Self::Average => "average",
+            Self::Phase => "phase of the heart",
+            Self::Repetition => "repetition",
+            Self::Set => "set",
+        }
+    }
+}
+
 /// Samples of k-space. Transform e^(−2πi k·r), orthonormal, zero frequency at index N/2.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KSpace {
@@ -85,6 +99,24 @@ impl KSpace {
         self.samples.dim().0
     }
 
+    /// Whether nothing was measured of a frame: a repetition or a slice that lacks.
+    pub fn lacks(&self, frame: usize) -> bool {
+        self.samples.index_axis(Axis(0), frame).iter().all(|value| *value == Complex32::ZERO)
+    }
+
+    /// A frame by what tells it from others, counted from 1, such as "repetition 2, slice 3".
+    pub fn name_of(&self, frame: usize) -> String {
+        let mut rest = frame;
+        let part = |(axis, count): &(FrameAxis, usize)| {
+            let index = rest % count;
+            rest /= count;
+            format!("{} {}", axis.name(), index + 1)
+        };
+        let mut parts: Vec<String> = self.axes.iter().rev().map(part).collect();
+        parts.reverse();
+        if parts.is_empty() { format!("frame {}", frame + 1) } else { parts.join(", ") }
+    }
+
     /// Coils.
     pub fn coils(&self) -> usize {
         self.samples.dim().1
@@ -95,7 +127,8 @@ impl KSpace {
         self.grid.shape
     }
 
-    /// Refuses parts that do not fit each other, samples that are not finite, and scans of nothing.
+    /// Refuses parts that do not fit each other, samples that are not finite, and scans of nothing. Of some frames nothing may have been
+    /// measured, if each frame has its own mask ([`Self::lacks`]).
     pub fn check(&self) -> Result<()> {
         let (frames, coils, nz, ny, nx) = self.samples.dim();
         let wrong = |what: String| Err(Error::Scan(what));
@@ -112,7 +145,11 @@ impl KSpace {
         let entries = match &self.encoding {
             Encoding::Cartesian(masks) => {
                 for mask in masks {
-                    mask.check()?;
+                    // A frame that lacks is told by its mask; of one mask for all something must be sampled.
+                    let lacks = masks.len() > 1 && mask.count() == 0;
+                    if !lacks || mask.sampled.len() != nz * ny * nx {
+                        mask.check()?;
+                    }
                     if mask.shape != [nz, ny, nx] || mask.shape != self.grid.shape {
                         return wrong(format!(
                             "a mask of {:?}, samples of {:?} and an image of {:?} (z, y, x): they must be alike",

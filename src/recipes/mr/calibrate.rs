@@ -41,11 +41,16 @@ pub fn maps(
         let [nz, ny, nx] = scan.matrix();
         return Ok(vec![Array5::from_elem((1, 1, nz, ny, nx), Complex32::ONE); count]);
     }
-    let (mut maps, mut folded) = (Vec::with_capacity(count), 0);
+    let (mut maps, mut folded, mut first) = (Vec::with_capacity(count), 0, true);
     for slice in 0..count {
         let frames: Vec<usize> = (0..scan.frames()).filter(|frame| slices[*frame] == slice).collect();
+        if frames.iter().all(|frame| scan.lacks(*frame)) {
+            let [nz, ny, nx] = scan.matrix();
+            maps.push(Array5::zeros((1, scan.coils(), nz, ny, nx)));
+            continue;
+        }
         let (data, what) = calibration(scan, &frames, options)?;
-        if slice == 0 {
+        if std::mem::take(&mut first) {
             notes.push(what);
         }
         let views: Vec<ArrayView4<Complex32>> = data.iter().map(|data| data.view()).collect();
@@ -68,15 +73,11 @@ pub fn maps(
     Ok(maps)
 }
 
-/// The calibration data `[coil, z, y, x]` of frames that have the most of them and are not empty; and what was taken.
+/// The calibration data `[coil, z, y, x]` of frames that have the most of them, of frames some of which do not lack; and what was taken.
 fn calibration(scan: &KSpace, frames: &[usize], options: &MrOptions) -> Result<(Vec<Array4<Complex32>>, String)> {
     let limit = options.calibration.unwrap_or(CALIBRATION);
     let samples = |frame: usize| scan.samples.slice(s![frame, .., .., .., ..]);
-    let holds = |frame: &usize| samples(*frame).iter().any(|value| *value != Complex32::ZERO);
-    let mut some: Vec<usize> = frames.iter().copied().filter(holds).collect();
-    if some.is_empty() {
-        some.push(frames[0]);
-    }
+    let some: Vec<usize> = frames.iter().copied().filter(|frame| !scan.lacks(*frame)).collect();
     let masks = match &scan.encoding {
         Encoding::Cartesian(masks) => masks,
         Encoding::Trajectory(list) => {

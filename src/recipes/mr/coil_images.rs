@@ -1,6 +1,6 @@
 //! What recipes share that make an image of each coil: transforms of single coils, and the way from coil images to one image.
 
-use ndarray::{Array4, ArrayView4, Axis};
+use ndarray::{Array3, Array4, ArrayView4, Axis};
 use num_complex::Complex32;
 
 use super::{
@@ -33,10 +33,14 @@ pub fn each_frame(
     let calibrated = calibrated && options.combine.is_none();
     let mut prepared = (if calibrated { prepare } else { uncalibrated })(scan, options, monitor)?;
     let mut notes = std::mem::take(&mut prepared.notes);
-    let mut frames = Vec::new();
+    let (mut frames, mut first) = (Vec::new(), true);
     for frame in 0..prepared.scan.frames() {
+        if prepared.scan.lacks(frame) {
+            frames.push(Array3::zeros(prepared.scan.matrix()));
+            continue;
+        }
         let (images, said) = monitor.step("coil images", 1, || one(&prepared.scan, frame))?;
-        if frame == 0 {
+        if std::mem::take(&mut first) {
             notes.extend(said);
             notes.push(how(options, &prepared));
         }

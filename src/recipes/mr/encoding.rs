@@ -120,9 +120,10 @@ impl Encoded {
         NormalEquations::new(device, self.normal.clone(), self.right(device)?, self.energy)
     }
 
-    /// σ of a measured number, if an image leaves so much of the data unexplained.
+    /// σ of a measured number, if an image leaves so much of the data unexplained: no more than the samples themselves can hold,
+    /// since what maps do not show, be they too small or wrong, is no noise.
     pub fn deviation(&self, residual: f64) -> f64 {
-        (residual.max(0.0) / self.numbers).sqrt()
+        (residual.max(0.0) / self.numbers).min(self.spectrum.quietest()).sqrt()
     }
 }
 

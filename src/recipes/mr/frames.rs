@@ -52,10 +52,15 @@ fn each(
     let mut prepared = prepare_sets(scan, options, monitor)?;
     let mut notes = std::mem::take(&mut prepared.notes);
     let mut frames = Vec::new();
+    let mut first = true;
     for frame in 0..prepared.scan.frames() {
+        if prepared.scan.lacks(frame) {
+            frames.push(Array3::zeros(prepared.scan.matrix()));
+            continue;
+        }
         let encoded = monitor.step("plan", 1, || Encoded::new(device, &prepared, frame))?;
         let (image, said) = one(&encoded, &prepared, frame)?;
-        if frame == 0 {
+        if std::mem::take(&mut first) {
             notes.extend(said);
         }
         frames.push(image);
@@ -83,6 +88,18 @@ fn check_all_but_sets(options: &MrOptions) -> Result<()> {
         Some(0) => Err(Error::Option("a calibration region of 0: give its side, such as --calibration 24".into())),
         _ => Ok(()),
     }
+}
+
+/// What is to be said of frames of which nothing was measured.
+pub fn lacking(scan: &KSpace) -> Option<String> {
+    const NAMED: usize = 4;
+    let lacking: Vec<usize> = (0..scan.frames()).filter(|frame| scan.lacks(*frame)).collect();
+    if lacking.is_empty() {
+        return None;
+    }
+    let named: Vec<String> = lacking.iter().take(NAMED).map(|frame| scan.name_of(*frame)).collect();
+    let more = if lacking.len() > NAMED { format!(" and {} more", lacking.len() - NAMED) } else { String::new() };
+    Some(format!("nothing was measured of {}{more}: the image there is 0", named.join("; ")))
 }
 
 /// Frames put together, and what is to be shown cut out; slices of one voxel along z that were excited one by one lie along z.

@@ -4,7 +4,7 @@
 //! λ = FACTOR·√2·σ·g·(√64 + √T): the largest singular value of a block of noise alone, with σ·g as in [`super::tv`]. Gradients are
 //! the device's, the blocks' decompositions the CPU's.
 
-use ndarray::Axis;
+use ndarray::{Array3, Axis};
 
 use super::{
     MrOptions, MrRecipe, MrReconstruction,
@@ -53,13 +53,15 @@ impl MrRecipe for LowRank {
             return Err(refused());
         }
         let mut prepared = prepare(scan, &self.0, monitor)?;
-        let series = prepared.frames_by_slice();
+        let mut series = prepared.frames_by_slice();
+        series.iter_mut().for_each(|frames| frames.retain(|frame| !prepared.scan.lacks(*frame)));
+        series.retain(|frames| !frames.is_empty());
         if alone(&series) {
             return Err(refused());
         }
         let mut notes = std::mem::take(&mut prepared.notes);
         let [nz, ny, nx] = prepared.scan.matrix();
-        let mut images = vec![None; prepared.scan.frames()];
+        let mut images = vec![Array3::zeros([nz, ny, nx]); prepared.scan.frames()];
         for (slice, frames) in series.iter().enumerate() {
             let encoded = frames.iter().map(|frame| Encoded::new(device, &prepared, *frame));
             let encoded = monitor.step("plan", 1, || encoded.collect::<Result<Vec<_>>>())?;
@@ -70,7 +72,7 @@ impl MrRecipe for LowRank {
             for (frame, values) in frames.iter().zip(values.axis_chunks_iter(Axis(0), nz)) {
                 let values = values.as_standard_layout();
                 let image = encoding::image(values.as_slice().unwrap_or_default(), [nz, ny, nx]);
-                images[*frame] = Some(prepared.scaled(*frame, image));
+                images[*frame] = prepared.scaled(*frame, image);
             }
             if slice == 0 {
                 notes.push(format!(
@@ -81,7 +83,6 @@ impl MrRecipe for LowRank {
                 notes.push(note);
             }
         }
-        let images: Vec<_> = images.into_iter().flatten().collect();
         Ok(MrReconstruction { image: assembled("low-rank", &prepared.scan, &images), notes })
     }
 }

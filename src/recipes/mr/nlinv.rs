@@ -8,7 +8,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use ndarray::{Array4, Axis};
+use ndarray::{Array3, Array4, Axis};
 use num_complex::{Complex32, Complex64};
 
 use super::{
@@ -68,9 +68,13 @@ impl MrRecipe for Nlinv {
         let mut notes = prepared.notes.clone();
         let steps = self.0.iteration.count.unwrap_or(STEPS);
         let references = references(&prepared);
-        let mut frames = vec![None; prepared.scan.frames()];
+        let (mut frames, mut first) = (vec![None; prepared.scan.frames()], true);
         for (frames_of_slice, reference) in prepared.frames_by_slice().iter().zip(&references) {
             for frame in frames_of_slice {
+                if prepared.scan.lacks(*frame) {
+                    frames[*frame] = Some(Array3::zeros(prepared.scan.matrix()));
+                    continue;
+                }
                 let mask = coil_images::mask(&prepared.scan, *frame, "nlinv")?;
                 let model = Arc::new(Model::new(device, &prepared.scan, *frame, mask)?);
                 let (coils, said) = monitor.step("coils and image", steps as u64, || solve(&model, steps, monitor))?;
@@ -78,7 +82,7 @@ impl MrRecipe for Nlinv {
                 let encoded = Encoded::with_maps(device, &prepared, *frame, maps.view().insert_axis(Axis(0)))?;
                 let iteration = Iteration { keep: self.0.iteration.keep, ..Iteration::default() };
                 let (image, more) = sense::image(&encoded, Strength::Auto, &iteration, (device, monitor))?;
-                if *frame == 0 {
+                if std::mem::take(&mut first) {
                     notes.push(said);
                     notes.extend(more);
                 }

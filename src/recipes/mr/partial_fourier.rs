@@ -39,7 +39,7 @@ pub struct PartialFourierRecipe(pub MrOptions);
 impl MrRecipe for PartialFourierRecipe {
     fn reconstruct(&self, scan: KSpace, _device: &Device, monitor: &Monitor) -> Result<MrReconstruction> {
         // Refused before coils are combined.
-        for frame in 0..scan.frames() {
+        for frame in (0..scan.frames()).filter(|frame| !scan.lacks(*frame)) {
             Asymmetry::of(
                 scan.samples.index_axis(Axis(0), frame),
                 coil_images::mask(&scan, frame, "partial-fourier")?,

@@ -7,7 +7,7 @@
 use ndarray::{Array2, Array3, Array4, Array5, ArrayView4, ArrayView5, Axis, Zip};
 use num_complex::{Complex32, Complex64};
 
-use super::{MrOptions, calibrate};
+use super::{MrOptions, calibrate, frames::lacking};
 use crate::{
     calibration::{Compression, Keep, Whitening},
     error::{Error, Result},
@@ -87,6 +87,7 @@ pub fn uncalibrated(scan: KSpace, options: &MrOptions, monitor: &Monitor) -> Res
     let slices = slices(&scan);
     let mut made =
         Prepared { scan, maps: Vec::new(), lengths: Vec::new(), mixtures: Vec::new(), slices, notes: Vec::new() };
+    made.notes.extend(lacking(&made.scan));
     monitor.step("coils", 1, || {
         let whitening = whiten(&mut made)?;
         if let Some(maps) = &options.maps {

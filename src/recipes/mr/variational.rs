@@ -108,11 +108,11 @@ impl Tuned {
         (channels, factor): (usize, f64),
         terms: impl Fn([usize; 3], f64) -> Vec<Term>,
     ) -> Result<Self> {
-        let (numbers, norm) = (encoded.numbers, encoded.norm);
-        let deviation = move |residual: f64| (residual.max(0.0) / numbers).sqrt();
+        let (numbers, most, norm) = (encoded.numbers, encoded.spectrum.quietest(), encoded.norm);
+        let deviation = move |residual: f64| (residual.max(0.0) / numbers).min(most).sqrt();
         let (usual, comparison) = (factor * encoded.gain, Comparison::of(encoded));
         // From above: an image that begins with the data leaves nothing of them unexplained where there are no more than it needs.
-        let sigma = (FIRST_GUESS * deviation(encoded.energy)).min(encoded.spectrum.quietest().sqrt());
+        let sigma = (FIRST_GUESS * (encoded.energy / numbers).sqrt()).min(most.sqrt());
         let strength = wish.of(usual * sigma * share(comparison.noise_to_signal(sigma, &encoded.right)));
         let plain = encoded.right(device)?;
         let &[lines, 2, nx] = encoded.normal.domain() else { unreachable!("one set of maps") };

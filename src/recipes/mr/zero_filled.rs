@@ -28,7 +28,7 @@ impl MrRecipe for ZeroFilled {
             let samples = scan.samples.index_axis(Axis(0), frame);
             match &scan.encoding {
                 Encoding::Cartesian(masks) => {
-                    let part = 1.0 / masks[0].acceleration();
+                    let part = 1.0 / masks[if masks.len() > 1 { frame } else { 0 }].acceleration();
                     let note = format!("zeros for what was not sampled, {:.1} % of k-space", 100.0 * (1.0 - part));
                     Ok((coil_images::of_kspace(device, samples)?, vec![note]))
                 }
