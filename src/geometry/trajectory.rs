@@ -58,7 +58,9 @@ impl Trajectory {
             return Err(Error::Scan(format!("point {index} of the trajectory is not a finite number")));
         }
         if self.points.len() > 1 && nz * ny * nx > 1 && self.points.iter().flatten().all(|k| *k == 0.0) {
-            return Err(Error::Scan("every point of the trajectory is 0: it does not say where the samples lie".into()));
+            return Err(Error::Scan(
+                "every point of the trajectory is 0: it does not say where the samples lie".into(),
+            ));
         }
         let edges = [nx, ny, nz].map(|extent| if extent == 1 { 0.0 } else { 0.5 * extent as f32 });
         let inside = |point: &[f32; 3]| point.iter().zip(edges).all(|(k, edge)| k.abs() <= edge * 1.0001 + 1e-6);

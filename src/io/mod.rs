@@ -52,8 +52,8 @@ use place::Place;
 
 pub use kspace_layout::{KSpaceLayout, LayoutAxis};
 pub use mr::{
-    TrajectoryUnit, has_mr_header, is_complex, kspace_axes, kspace_format, read_complex, read_complex_image, read_kspace,
-    read_samples, read_trajectory, write_complex, write_kspace,
+    TrajectoryUnit, has_mr_header, is_complex, kspace_axes, kspace_format, read_complex, read_complex_image,
+    read_kspace, read_samples, read_trajectory, write_complex, write_kspace,
 };
 pub use output::{check_output, write_text};
 

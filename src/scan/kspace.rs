@@ -193,12 +193,14 @@ impl KSpace {
             Some(noise) if noise.nrows() != coils => {
                 wrong(format!("the noise scan has {} coils, k-space {coils}", noise.nrows()))
             }
-            Some(noise) => match noise.indexed_iter().find(|(_, value)| !(value.re.is_finite() && value.im.is_finite())) {
-                Some(((coil, sample), _)) => {
-                    wrong(format!("sample {sample} of coil {coil} of the noise scan is not a finite number"))
+            Some(noise) => {
+                match noise.indexed_iter().find(|(_, value)| !(value.re.is_finite() && value.im.is_finite())) {
+                    Some(((coil, sample), _)) => {
+                        wrong(format!("sample {sample} of coil {coil} of the noise scan is not a finite number"))
+                    }
+                    None => Ok(()),
                 }
-                None => Ok(()),
-            },
+            }
             _ => Ok(()),
         }
     }

@@ -123,7 +123,8 @@ pub fn assembled(name: &str, scan: &KSpace, frames: &[Array3<Complex32>]) -> Com
         }
         _ => values,
     };
-    let image = ComplexImage { values, grid, unit: scan.unit, frame_step: None, provenance: crate::recipes::provenance(name) };
+    let image =
+        ComplexImage { values, grid, unit: scan.unit, frame_step: None, provenance: crate::recipes::provenance(name) };
     match scan.seen {
         // Slices side by side are more than the one voxel that each has.
         Some([z, y, x]) => image.middle([if scan.grid.shape[0] == 1 { grid.shape[0] } else { z }, y, x]),
