@@ -36,6 +36,22 @@ pub(super) struct Circle {
     pub(super) cells: Vec<f64>,
     /// What was not measured: from half a step beyond a view to half a step before the next.
     pub(super) holes: Vec<Arc>,
+    /// Views that do not coincide.
+    pub(super) directions: usize,
+}
+
+/// c of a circle's views ([`Circle::confidence`]) as a table, fine beside any step between views: it is asked for every ray.
+pub(super) struct Confidences(Vec<f64>);
+
+impl Confidences {
+    /// At an angle of −1 turn or more.
+    pub(super) fn at(&self, angle: f64) -> f64 {
+        let samples = self.0.len() - 1;
+        let place = (angle / TAU + 1.0) * samples as f64;
+        let index = place as usize;
+        let (part, index) = (place - index as f64, index % samples);
+        self.0[index] + part * (self.0[index + 1] - self.0[index])
+    }
 }
 
 impl Circle {
@@ -53,8 +69,11 @@ impl Circle {
         let mut steps: Vec<f64> = gaps.iter().copied().filter(|gap| *gap > 1e-6).collect();
         steps.sort_by(|a, b| b.total_cmp(a));
         let most = (steps.len() / 20).max(1).min(steps.len().saturating_sub(1));
-        let open = (0..=most).rev().find(|&k| k > 0 && steps[k - 1] > TIMES * steps[k]).unwrap_or(0);
-        let step = steps.get(open + (steps.len() - open) / 2).copied().unwrap_or(0.0);
+        // Half a turn without a view is no step either.
+        let wide = usize::from(steps.first().is_some_and(|gap| *gap > PI + 1e-6));
+        let open = (1..=most).rev().find(|&k| steps[k - 1] > TIMES * steps[k]).unwrap_or(wide);
+        // A lone view stands for half a period.
+        let step = steps.get(open + (steps.len() - open) / 2).copied().unwrap_or(period / 2.0);
         let narrowest = if open > 0 { steps[open - 1] } else { f64::INFINITY };
         let is_hole = |i: usize| gaps[i] >= narrowest;
         let holes = (0..count).filter(|&i| is_hole(i));
@@ -64,7 +83,7 @@ impl Circle {
             let side = |i: usize| if is_hole(i) { step } else { gaps[i] };
             cells[view] = (side((i + count - 1) % count) + side(i)) / 2.0;
         }
-        Self { period, folded, cells, holes }
+        Self { period, folded, cells, holes, directions: steps.len() }
     }
 
     /// What each view stands for, the holes among them: the period in all.
@@ -83,6 +102,13 @@ impl Circle {
             before.min(after.max(0.0))
         };
         smooth(self.holes.iter().map(depth).fold(TAPER, f64::min) / TAPER)
+    }
+
+    /// c all round.
+    pub(super) fn confidences(&self) -> Confidences {
+        const SAMPLES: usize = 1 << 14;
+        let at = |i: usize| self.confidence(wrap(i as f64 / SAMPLES as f64 * TAU, TAU));
+        Confidences((0..=SAMPLES).map(at).collect())
     }
 
     /// Angles that were not measured in all.

@@ -102,11 +102,9 @@ impl Fbp {
         check(geometry, &circular, grid)?;
         let redundancy = redundancy(geometry, &circular);
         let [views, rows, columns] = geometry.shape();
-        let beyond = match self.extrapolate {
-            true => truncation::beyond(projections, columns, circular.center, &redundancy.rays),
-            false => Beyond::default(),
-        };
-        let notes = self.notes(&redundancy, &beyond);
+        let found = truncation::beyond(projections, [columns, rows], circular.center, &redundancy.rays);
+        let notes = self.notes(&redundancy, &found, &truncation::in_matter(projections, columns));
+        let beyond = if self.extrapolate { found } else { Beyond::default() };
         let map = matrices::map(geometry, &circular, grid);
         let tails = map.tails(grid, columns);
         let matrices = map.shifted(tails[0]);
@@ -116,20 +114,24 @@ impl Fbp {
         Ok((filter, Backprojection::new(device, plan)?, notes))
     }
 
-    fn notes(&self, redundancy: &Redundancy, beyond: &Beyond) -> Vec<String> {
+    /// `beyond` is how lines end, `in_matter` which columns see more than air.
+    fn notes(&self, redundancy: &Redundancy, beyond: &Beyond, in_matter: &[bool]) -> Vec<String> {
         let mut notes =
             vec![format!("{} filter, cut-off {} of Nyquist", self.filter.name(), self.cutoff), redundancy.describe()];
-        let degrees = redundancy.missing.to_degrees();
+        let missing = redundancy.missing.iter().zip(in_matter).filter(|(_, matter)| **matter);
+        let degrees = missing.fold(0.0, |most: f64, (missing, _)| most.max(*missing)).to_degrees();
         if degrees > 0.05 {
             notes.push(format!(
                 "up to {degrees:.1}° of the half turn were not measured and went to the views beside them: edges along them are missing"
             ));
         }
-        let ends = beyond.ends.iter().filter(|[left, _, _, right, ..]| *left != 0.0 || *right != 0.0).count();
         if beyond.extend > 0 {
+            let in_matter = |[left, _, _, right, ..]: &&[f32; 6]| *left != 0.0 || *right != 0.0;
+            let ends = beyond.ends.iter().filter(in_matter).count();
             notes.push(format!(
-                "{ends} of {} lines end in matter and were continued beyond the detector",
-                beyond.ends.len()
+                "{ends} of {} lines end in matter that no other view measured and were {}",
+                beyond.ends.len(),
+                if self.extrapolate { "continued beyond the detector" } else { "not continued beyond the detector" }
             ));
         }
         notes

@@ -63,25 +63,27 @@ impl End {
     }
 }
 
-/// What to add to `projections`, lines of `columns` cells, the axis at column `center`, where their rays count as `rays` says (one
-/// line of columns or one a view): a detector's short side fades out, since the other side sees what lies beyond.
-pub fn beyond(projections: &[f32], columns: usize, center: f64, rays: &[f64]) -> Beyond {
+/// What to add to `projections`, lines of `columns` cells, `rows` of them to a view, the axis at column `center`, where their rays
+/// count as `rays` says (one line of columns or one a view): a detector's short side fades out where the other side sees what lies
+/// beyond.
+pub fn beyond(projections: &[f32], [columns, rows]: [usize; 2], center: f64, rays: &[f64]) -> Beyond {
     let cells = (columns / 20).clamp(6, 24);
-    let most = |column: usize| rays.iter().skip(column).step_by(columns).fold(0.0, |most: f64, ray| most.max(*ray));
     let counted = rays.iter().fold(0.0, |most: f64, ray| most.max(*ray)) / 4.0;
-    let sides = [0, columns - 1].map(|column| most(column) >= counted);
-    if columns < 4 * cells || sides == [false; 2] {
+    let of_view = |line: &[f64]| [line[0] >= counted, line[columns - 1] >= counted];
+    let sides: Vec<[bool; 2]> = rays.chunks_exact(columns).map(of_view).collect();
+    if columns < 4 * cells || sides.iter().all(|sides| *sides == [false; 2]) {
         return Beyond::default();
     }
     let end = |last: f64| End::new((last - center).abs().max(columns as f64 / 4.0), cells);
     let [left, right] = [end(0.0), end(columns as f64 - 1.0)];
-    let both = |line: &[f32]| {
+    let both = |(index, line): (usize, &[f32])| {
+        let sides = sides[(index / rows) % sides.len()];
         let largest = line.iter().fold(0.0, |most: f32, p| most.max(p.abs()));
         let [a, b, c] = if sides[0] { left.of(line.iter().take(cells), largest) } else { [0.0; 3] };
         let [d, e, f] = if sides[1] { right.of(line.iter().rev().take(cells), largest) } else { [0.0; 3] };
         [a, b, c, d, e, f]
     };
-    let ends: Vec<[f32; 6]> = projections.par_chunks_exact(columns).with_min_len(64).map(both).collect();
+    let ends: Vec<[f32; 6]> = projections.par_chunks_exact(columns).enumerate().with_min_len(64).map(both).collect();
     let reach = |[value, inverse, _]: [f32; 3]| match value {
         0.0 => 0.0,
         _ => (1.0 / inverse).min(columns as f32),
@@ -93,4 +95,22 @@ pub fn beyond(projections: &[f32], columns: usize, center: f64, rays: &[f64]) ->
         0 | 1 => Beyond::default(),
         _ => Beyond { extend: extend.min(columns), window: columns as f32 + 1.0, ends },
     }
+}
+
+/// Columns that see more than air: whose mean over lines of `columns` cells is more than shows nowhere.
+pub fn in_matter(projections: &[f32], columns: usize) -> Vec<bool> {
+    let sum = |mut sums: Vec<f64>, line: &[f32]| {
+        sums.iter_mut().zip(line).for_each(|(sum, p)| *sum += f64::from(*p));
+        sums
+    };
+    // Parts of so many lines, whatever the threads, so that sums round alike.
+    let parts = projections.par_chunks(columns * 64);
+    let sums = parts.map(|lines| lines.chunks_exact(columns).fold(vec![0.0; columns], sum));
+    let sums = sums.collect::<Vec<_>>().into_iter().reduce(|mut all, part| {
+        all.iter_mut().zip(&part).for_each(|(all, part)| *all += part);
+        all
+    });
+    let sums = sums.unwrap_or_default();
+    let largest = sums.iter().fold(0.0, |most: f64, sum| most.max(sum.abs()));
+    sums.iter().map(|sum| sum.abs() > LARGE[1] * largest).collect()
 }
