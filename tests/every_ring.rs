@@ -277,9 +277,8 @@ fn simply_weighted(beam: Beam, degrees: f64, scan: &Scan, center: f64, air: [usi
 /// A scan of 1° steps with views of air to a full turn.
 fn padded_views(beam: Beam, scan: &Scan, center: f64) -> Scan {
     let geometry = detector(beam, arc(360.0, 1.0), scan.geometry.columns, center);
-    let value = |(view, row, column): (usize, usize, usize)| {
-        scan.projections.get([view, row, column]).copied().unwrap_or(0.0)
-    };
+    let value =
+        |(view, row, column): (usize, usize, usize)| scan.projections.get([view, row, column]).copied().unwrap_or(0.0);
     Scan::new(Array3::from_shape_fn(geometry.shape(), value), geometry).unwrap()
 }
 
@@ -302,12 +301,14 @@ fn a_truncated_object_with_the_axis_beside_the_middle_is_no_worse_than_simply_we
                 for radius in [58.0 - beside, 58.0] {
                     let [found, simple] = [&made.image, &simple].map(|image| rms(image, discs, radius));
                     println!("{what}, within {radius}: {found:.0}, {simple:.0} HU simply, {}", made.notes.join("; "));
-                    assert!(found < 1.02 * simple, "{what}, within {radius}: {found:.1} HU, {simple:.1} simply weighted");
+                    assert!(
+                        found < 1.02 * simple,
+                        "{what}, within {radius}: {found:.1} HU, {simple:.1} simply weighted"
+                    );
                 }
                 let in_words = made.notes.iter().any(|note| note.contains("end in matter"));
-                let short = 57.0 - beside;
                 let reach = discs.iter().map(|[x, y, radius, _]| x.hypot(*y) + radius).fold(0.0, f64::max);
-                assert!(in_words || reach < short, "{what}: {:?}", made.notes);
+                assert!(in_words || degrees > 220.0 || reach < 63.0 - beside, "{what}: {:?}", made.notes);
             }
         }
     }
@@ -330,8 +331,11 @@ fn no_arc_and_no_offset_is_a_cliff() {
                 println!("{beam:?}, offset {offset}, {degrees}°: {errors:.0?}");
                 let whole = degrees >= 360.0
                     || (offset == 0.0 && degrees >= if beam == Beam::Parallel { 180.0 } else { 230.0 });
-                let most = if whole { 10.0 } else { 130.0 };
+                // Matter beyond the short side that no view measured is guessed.
+                let most = if whole { 10.0 } else { [130.0, 50.0, 180.0, 260.0][(offset / 0.15_f64).round() as usize] };
                 assert!(worst(&errors) < most, "{beam:?}, offset {offset}, {degrees}°: {errors:.0?}");
+                let all = rms(&image, &discs, 54.0);
+                assert!(all < 300.0, "{beam:?}, offset {offset}, {degrees}°: {all:.0} HU in all");
                 if let Some(before) = before.replace(errors.clone()) {
                     let jump = errors.iter().zip(&before).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
                     assert!(jump < 150.0, "{beam:?}, offset {offset}, up to {degrees}°: a jump of {jump:.0} HU");

@@ -302,7 +302,8 @@ mod tests {
     /// Half a turn measures every line once: nothing stands in for a ray, wherever the axis falls, and however few views there are.
     #[test]
     fn every_ray_of_half_a_turn_counts_alike() {
-        for (views, center) in [1, 2, 3, 4, 90].into_iter().flat_map(|views| [31.47, 33.5, 20.0].map(|at| (views, at))) {
+        for (views, center) in [1, 2, 3, 4, 90].into_iter().flat_map(|views| [31.47, 33.5, 20.0].map(|at| (views, at)))
+        {
             let geometry = Parallel {
                 angles: spaced(7.0, 187.0, views),
                 columns: 64,
