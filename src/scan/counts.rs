@@ -14,6 +14,7 @@ use super::{
     noise::FLOOR,
     photon,
     stripes::{self, Stripes, Suppressed},
+    stuck,
 };
 use crate::error::{Error, Result, check_finite};
 
@@ -116,7 +117,8 @@ impl Counts {
             dead.zip_mut_with(&self.silent_cells(&projections, &response, &floor, repair), |dead, silent| {
                 *dead |= silent
             });
-            dead.zip_mut_with(&defects::stuck_cells(projections.view(), repair), |dead, stuck| *dead |= stuck);
+            let stuck = stuck::stuck_cells(projections.view(), floor.view(), repair);
+            dead.zip_mut_with(&stuck, |dead, stuck| *dead |= stuck);
             floor.zip_mut_with(&dead, |floor, dead| *floor = if *dead { f32::INFINITY } else { *floor });
             repaired = Some(defects::repair(&mut projections, &dead, Some(floor.view()), repair)?);
             // Those that were not bridged.

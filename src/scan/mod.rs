@@ -17,6 +17,7 @@ mod opposite;
 mod photon;
 pub mod selection;
 pub mod stripes;
+pub mod stuck;
 pub mod suspicion;
 
 pub use bowtie::Bowtie;

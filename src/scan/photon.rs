@@ -12,9 +12,9 @@ use rayon::prelude::*;
 use super::median::median;
 
 /// k.
-const DIFFERENCE: [f32; 5] = [1.0, -4.0, 6.0, -4.0, 1.0];
+pub(super) const DIFFERENCE: [f32; 5] = [1.0, -4.0, 6.0, -4.0, 1.0];
 /// The median of the sizes of standard normal numbers.
-const MEDIAN_SIZE: f64 = 0.674_489_75;
+pub(super) const MEDIAN_SIZE: f64 = 0.674_489_75;
 /// Differences that are looked at, about: more would not make the median better.
 const ENOUGH: usize = 1 << 20;
 /// Whole numbers whose noise is that of less than this many counts a photon are photons.
