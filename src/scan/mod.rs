@@ -1,6 +1,7 @@
 //! A scan: measured numbers, their geometry, their units; and the way from raw counts to line integrals.
 
 pub mod axis;
+pub mod beam;
 pub mod bowtie;
 pub mod coil_noise;
 pub mod counts;
