@@ -158,7 +158,9 @@ fn cells_and_readings_that_are_wrong_leave_no_streaks() {
 
 /// Photon counts behind `lines`, `open` in the open beam.
 fn photons(seed: u64, open: f64, lines: &Array3<f64>) -> Array3<f64> {
-    Array3::from_shape_fn(lines.dim(), |(v, r, c)| Draws::new(seed, [v, r, c]).poisson(open * (-lines[[v, r, c]]).exp()))
+    Array3::from_shape_fn(lines.dim(), |(v, r, c)| {
+        Draws::new(seed, [v, r, c]).poisson(open * (-lines[[v, r, c]]).exp())
+    })
 }
 
 /// The disk of [`disk`] on 128 × 128 pixels of 1 mm, 8 × 8 points a pixel.
@@ -217,7 +219,13 @@ fn views_without_beam_are_left_out_with_their_angles() {
     let truth = drawn(attenuation, middle, radius);
     let line = "--geometry parallel --cell 1mm --size 128 --voxel 1mm --force";
     let made = |name: &str, counts: &Array3<f64>, flags: &str| {
-        dxchange(at, &format!("{name}.h5"), [counts, &flat.mapv(|count| count + 100.0), &dark], &degrees(), Some("deg"));
+        dxchange(
+            at,
+            &format!("{name}.h5"),
+            [counts, &flat.mapv(|count| count + 100.0), &dark],
+            &degrees(),
+            Some("deg"),
+        );
         let run = works(at, &format!("recon {name}.h5 {line} {flags} -o {name}.npy"));
         (worst_block(&values(&folder, &format!("{name}.npy")), &truth, attenuation), run.err)
     };
@@ -264,13 +272,19 @@ fn a_saturated_detector_is_told_from_a_scan_without_noise() {
     // The share, by what was cut.
     let share = 100.0 * counts.iter().filter(|count| **count >= 65_535.0).count() as f64 / counts.len() as f64;
     let text = said(cut(&counts, 65_535.0), cut(&flat, 65_535.0), "");
-    assert!(text.contains(&format!("100.0 % of the flat field's readings stand at 65535, {share:.1} % of the data")), "{text}");
+    assert!(
+        text.contains(&format!("100.0 % of the flat field's readings stand at 65535, {share:.1} % of the data")),
+        "{text}"
+    );
     // The object hides the beam; the flat field alone is saturated; then the data alone.
     let half = counts.mapv(|count| (0.5 * count).round());
     let text = said(half.clone(), cut(&flat, 65_535.0), "");
     assert!(text.contains("flat field's readings stand at 65535, the most"), "{text}");
     let text = said(cut(&counts, 65_535.0), flat.clone(), "");
-    assert!(text.contains("saturated detector: 4") && text.contains("too large") && !text.contains("flat field's"), "{text}");
+    assert!(
+        text.contains("saturated detector: 4") && text.contains("too large") && !text.contains("flat field's"),
+        "{text}"
+    );
     // Sound ones: noise, few photons, no noise in the flat field or at all, zingers and a stuck cell at the most there is.
     let few = photons(7, 12.0, &lines);
     let made = |open: f64| lines.mapv(|line| (open * (-line).exp()).round());

@@ -192,7 +192,8 @@ mod tests {
     fn views_without_beam_are_told_from_those_that_an_object_dims() {
         const NONE: [usize; 0] = [];
         let (response, dark) = (Array2::from_elem((2, 40), 1000.0), Array2::from_elem((2, 40), 100.0));
-        let views = |lights: &[f32]| Array3::from_shape_fn((lights.len(), 2, 40), |(view, _, _)| 100.0 + 1000.0 * lights[view]);
+        let views =
+            |lights: &[f32]| Array3::from_shape_fn((lights.len(), 2, 40), |(view, _, _)| 100.0 + 1000.0 * lights[view]);
         let found = |lights: &[f32]| -> Vec<usize> {
             let mut data = views(lights);
             // A cell that is stuck bright sees no beam.

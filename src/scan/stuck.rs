@@ -137,7 +137,8 @@ mod tests {
     fn centred(photons: f64, gain: f64) -> (Array3<f32>, Array2<f32>) {
         let scan = Array3::from_shape_fn((90, 2, 64), |(view, row, column)| {
             let t = (column as f64 - 31.5) / 28.0;
-            let count = Draws::new(3, [view, row, column]).poisson(photons * (-2.0 * (1.0 - t * t).max(0.0).sqrt()).exp());
+            let count =
+                Draws::new(3, [view, row, column]).poisson(photons * (-2.0 * (1.0 - t * t).max(0.0).sqrt()).exp());
             -((gain * count).round().max(0.5) / (gain * photons)).ln() as f32
         });
         (scan, Array2::from_elem((2, 64), (2.0 * gain * photons).ln() as f32))
