@@ -156,6 +156,154 @@ fn cells_and_readings_that_are_wrong_leave_no_streaks() {
     assert!(off < 0.002, "{off}");
 }
 
+/// Photon counts behind `lines`, `open` in the open beam.
+fn photons(seed: u64, open: f64, lines: &Array3<f64>) -> Array3<f64> {
+    Array3::from_shape_fn(lines.dim(), |(v, r, c)| {
+        Draws::new(seed, [v, r, c]).poisson(open * (-lines[[v, r, c]]).exp())
+    })
+}
+
+/// The disk of [`disk`] on 128 × 128 pixels of 1 mm, 8 × 8 points a pixel.
+fn drawn(attenuation: f64, [x, y]: [f64; 2], radius: f64) -> Array3<f32> {
+    Array3::from_shape_fn((1, 128, 128), |(_, row, column)| {
+        let at = |index: usize, part: usize, middle: f64| index as f64 + (part as f64 + 0.5) / 8.0 - 64.0 - middle;
+        let inside = |i: usize| at(column, i % 8, x).hypot(at(row, i / 8, y)) < radius;
+        (attenuation * (0..64).filter(|&i| inside(i)).count() as f64 / 64.0) as f32
+    })
+}
+
+#[test]
+fn a_cell_that_is_stuck_in_the_data_alone_is_found_wherever_it_is() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    let (attenuation, middle, radius) = (0.02, [2.0, -3.0], 40.0);
+    let counts = photons(1, 3e4, &disk(attenuation, middle, radius));
+    let flat = photons(2, 3e4, &Array3::zeros((20, 1, COLUMNS)));
+    let dark = Array3::zeros((2, 1, COLUMNS));
+    let line = "--geometry parallel --cell 1mm --size 128 --voxel 1mm --filter hann --force";
+    let truth = drawn(attenuation, middle, radius);
+    let error = |name: &str| worst_block(&values(&folder, name), &truth, attenuation);
+    dxchange(at, "clean.h5", [&counts, &flat, &dark], &degrees(), Some("deg"));
+    let run = works(at, &format!("recon clean.h5 {line} -o clean.npy"));
+    assert!(run.err.contains(" 0 dead or stuck cells"), "{}", run.err);
+    let clean = error("clean.npy");
+    assert!(clean < 0.05, "{clean}");
+    // On the axis, near it, under the disk's edge, in the air; the flat field is fine.
+    for column in [63, 65, 72, 101, 120] {
+        let mut data = counts.clone();
+        data.slice_mut(ndarray::s![.., 0, column]).fill(12_345.0);
+        dxchange(at, "stuck.h5", [&data, &flat, &dark], &degrees(), Some("deg"));
+        let run = works(at, &format!("recon stuck.h5 {line} -o stuck.npy"));
+        assert!(run.err.contains(" 1 dead or stuck cells"), "column {column}: {}", run.err);
+        let stuck = error("stuck.npy");
+        assert!(stuck < 0.05, "column {column}: {stuck}, {clean} without");
+    }
+}
+
+/// The greatest mean error of blocks of 8 × 8 pixels, as a part of `attenuation`: rings and streaks stand out there, noise does not.
+fn worst_block(found: &Array3<f32>, truth: &Array3<f32>, attenuation: f64) -> f32 {
+    let error = found - truth;
+    let blocks = error.exact_chunks((1, 8, 8)).into_iter().map(|block| block.mean().unwrap().abs());
+    blocks.fold(0.0, f32::max) / attenuation as f32
+}
+
+#[test]
+fn views_without_beam_are_left_out_with_their_angles() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    let (attenuation, middle, radius) = (0.02, [12.0, -9.0], 38.0);
+    let mut counts = photons(3, 3e4, &disk(attenuation, middle, radius));
+    let flat = photons(4, 3e4, &Array3::zeros((20, 1, COLUMNS)));
+    let dark = Array3::from_shape_fn((4, 1, COLUMNS), |(frame, _, _)| [99.0, 100.0, 101.0, 100.0][frame]);
+    counts.mapv_inplace(|count| count + 100.0);
+    let truth = drawn(attenuation, middle, radius);
+    let line = "--geometry parallel --cell 1mm --size 128 --voxel 1mm --force";
+    let made = |name: &str, counts: &Array3<f64>, flags: &str| {
+        dxchange(
+            at,
+            &format!("{name}.h5"),
+            [counts, &flat.mapv(|count| count + 100.0), &dark],
+            &degrees(),
+            Some("deg"),
+        );
+        let run = works(at, &format!("recon {name}.h5 {line} {flags} -o {name}.npy"));
+        (worst_block(&values(&folder, &format!("{name}.npy")), &truth, attenuation), run.err)
+    };
+    // The first view, and some in between that read the dark field, or nothing at all.
+    let mut shut = counts.clone();
+    for (views, level) in [(0..1, 100.0), (50..53, 100.0), (120..121, 0.0)] {
+        shut.slice_mut(ndarray::s![views, .., ..]).fill(level);
+    }
+    for (flags, error) in [("--filter hann", 0.06), ("--method sirt --iterations 60", 0.15)] {
+        let (clean, said) = made("clean", &counts, flags);
+        assert!(clean < error && !said.contains("beam in"), "{flags}: {clean} {said}");
+        let (off, said) = made("shut", &shut, flags);
+        assert!(said.contains("no beam in 5 views, which are left out with their angles: 0, 50–52, 120"), "{said}");
+        assert!(said.contains(" 0 readings of less than"), "{said}");
+        assert!(off < clean + 0.01, "{flags}: {off}, {clean} with all views");
+    }
+    // As the file numbers them.
+    let (_, said) = made("shut", &shut, "--every 2");
+    assert!(said.contains("no beam in 4 views, which are left out with their angles: 0, 50, 52, 120"), "{said}");
+}
+
+#[test]
+fn a_saturated_detector_is_told_from_a_scan_without_noise() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    let lines = disk(0.02, [12.0, -9.0], 38.0);
+    let air = Array3::zeros((10, 1, COLUMNS));
+    let [counts, flat] = [photons(5, 7e4, &lines), photons(6, 7e4, &air)];
+    let dark = Array3::zeros((2, 1, COLUMNS));
+    let said = |counts: Array3<f64>, flat: Array3<f64>, flags: &str| {
+        dxchange(at, "scan.h5", [&counts, &flat, &dark], &degrees(), Some("deg"));
+        works(at, &format!("recon scan.h5 --geometry parallel --cell 1mm --size 128 --force {flags} -o image.npy")).err
+    };
+    let cut = |values: &Array3<f64>, most: f64| values.mapv(|value| value.min(most));
+    // Full bits, and another number, which cuts all of the open beam or half its noise.
+    for most in [65_535.0, 60_000.0, 70_000.0] {
+        for flags in ["", "--no-repair"] {
+            let text = said(cut(&counts, most), cut(&flat, most), flags);
+            assert!(text.contains(&format!("flat field's readings stand at {most}, ")), "{most}: {text}");
+            assert!(text.contains(&format!("data's readings stand at {most}, the most")), "{most}: {text}");
+            assert!(text.contains("too small"), "{most}: {text}");
+        }
+    }
+    // The share, by what was cut.
+    let share = 100.0 * counts.iter().filter(|count| **count >= 65_535.0).count() as f64 / counts.len() as f64;
+    let text = said(cut(&counts, 65_535.0), cut(&flat, 65_535.0), "");
+    assert!(
+        text.contains(&format!("100.0 % of the flat field's readings stand at 65535, {share:.1} % of the data")),
+        "{text}"
+    );
+    // The object hides the beam; the flat field alone is saturated; then the data alone.
+    let half = counts.mapv(|count| (0.5 * count).round());
+    let text = said(half.clone(), cut(&flat, 65_535.0), "");
+    assert!(text.contains("flat field's readings stand at 65535, the most"), "{text}");
+    let text = said(cut(&counts, 65_535.0), flat.clone(), "");
+    assert!(
+        text.contains("saturated detector: 4") && text.contains("too large") && !text.contains("flat field's"),
+        "{text}"
+    );
+    // Sound ones: noise, few photons, no noise in the flat field or at all, zingers and a stuck cell at the most there is.
+    let few = photons(7, 12.0, &lines);
+    let made = |open: f64| lines.mapv(|line| (open * (-line).exp()).round());
+    let mut odd = half.clone();
+    (0..40).for_each(|i| odd[[4 * i + 3, 0, (37 * i) % COLUMNS]] = 65_535.0);
+    odd.slice_mut(ndarray::s![.., 0, 30]).fill(65_535.0);
+    for (counts, flat) in [
+        (counts.clone(), flat.clone()),
+        (counts.clone(), Array3::from_elem(flat.dim(), 7e4)),
+        (few, Array3::from_elem(flat.dim(), 12.0)),
+        (made(2e4), Array3::from_elem(flat.dim(), 2e4)),
+        (made(6e4), Array3::from_elem(flat.dim(), 6e4)),
+        (odd, flat.mapv(|count| (0.5 * count).round())),
+    ] {
+        let text = said(counts, flat, "");
+        assert!(!text.contains("saturated"), "{text}");
+    }
+}
+
 #[test]
 fn no_counts_are_half_a_photon() {
     let folder = tempdir().unwrap();
@@ -271,4 +419,34 @@ fn the_first_image_is_in_hounsfield_units_where_the_output_is() {
     let hu = values(&folder, "from-mm.npy").mapv(|mu| (mu / 0.019 - 1.0) * 1000.0);
     let off = worst(&hu, &values(&folder, "from-hu.npy"));
     assert!(off < 0.1, "{off} HU");
+}
+
+#[test]
+fn a_curved_detector_with_the_axis_aside_is_read_rightly_or_not_at_all() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    let (attenuation, middle, radius) = (0.02, [25.0, -30.0], 12.0);
+    let disk = "title = 'disk'\nsource = 'here'\nlength = '1mm'\nvalue = '0.02/mm'\nframe = '128mm'\nshapes = [{ ellipse = [12, 12], center = [25, -30], value = 1 }]\n";
+    std::fs::write(at.join("disk.toml"), disk).unwrap();
+    let placed = "--center 85 --axis-offset 6mm --angles 0..360deg --source-origin 300mm";
+    let made = "--geometry fan --detector curved --views 360 --cells 180 --cell 1.2mm --source-detector 500mm";
+    works(at, &format!("scan disk.toml {made} {placed} -o scan.h5"));
+    let truth = drawn(attenuation, middle, radius);
+    let line = "recon scan.h5 --size 128 --voxel 1mm --filter hann --force";
+    // As the file has it, and described anew as it was made.
+    for flags in ["", placed] {
+        works(at, &format!("{line} {flags} -o image.npy"));
+        let off = worst_block(&values(&folder, "image.npy"), &truth, attenuation);
+        assert!(off < 0.03, "{flags}: {off}");
+    }
+    // A part of what it was made with, over a file that counts from the ray through the axis.
+    for flags in ["--center 85", "--axis-offset 6mm", "--center 85 --axis-offset 6mm", "--detector-offset 5.4mm"] {
+        refused(at, &format!("{line} {flags} -o no.npy"), &["curved detector", "leave --center"]);
+    }
+    refused(at, "scan scan.h5 --insert-dose 0.5 --photons 1e5 --center 85 -o no.h5", &["curved detector"]);
+    // Without an offset, the file's column is its own.
+    works(at, &format!("scan disk.toml {made} --center 85 --angles 0..360deg --source-origin 300mm -o plain.h5"));
+    works(at, "recon plain.h5 --size 128 --voxel 1mm --filter hann --center 85 --force -o image.npy");
+    let off = worst_block(&values(&folder, "image.npy"), &truth, attenuation);
+    assert!(off < 0.03, "{off}");
 }

@@ -48,10 +48,10 @@ pub fn run(flags: Flags, global: &Global) -> Result<()> {
     let outputs = if is_scan {
         flags.output.check_recording()?;
         let mut recording = monitor.step("read", 1, || io::read_recording(&flags.input))?;
-        notes.append(&mut recording.remarks);
         if flags.geometry.any() || recording.geometry.is_some() {
             recording.geometry = Some(recon::understand(&flags.geometry, &mut recording)?);
         }
+        notes.append(&mut recording.remarks);
         let written = monitor
             .step("write", 1, || io::write_recording(&flags.output.output, &recording, &flags.output.options()))?;
         notes.extend(written.remark);

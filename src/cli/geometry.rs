@@ -149,6 +149,16 @@ impl GeometryFlags {
         self.given().is_some_and(|flag| flag != "--center") || matches!(self.center, Some(Center::Column(_)))
     }
 
+    /// Whether the flags say where source and axis are in every view, so that nothing of it is a file's.
+    pub fn place_the_axis(&self) -> bool {
+        self.axis_offset.is_some() && self.angles.is_some() && self.source_origin.is_some()
+    }
+
+    /// Whether a flag puts the axis beside a fan's central ray.
+    pub fn offset_the_axis(&self) -> bool {
+        self.axis_offset.is_some_and(|offset| offset != 0.0)
+    }
+
     /// The first flag that was given, `--center` the last of them.
     pub fn given(&self) -> Option<&'static str> {
         let given = [

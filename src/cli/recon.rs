@@ -277,11 +277,9 @@ impl SelectionFlags {
 /// The scan in line integrals: file, geometry, part, counts, centre, stripes; and what its file says of the beam.
 fn read(flags: &Flags, monitor: &Monitor, notes: &mut Vec<String>) -> Result<(Scan, Option<BeamRecord>)> {
     let mut recording = monitor.step("read", 1, || io::read_recording(&flags.input))?;
-    notes.append(&mut recording.remarks);
     flags.counts.complete(&mut recording)?;
-    let known = recording.geometry.as_ref().map(Circular::of).transpose().ok().flatten();
     let mut geometry = understand(&flags.geometry, &mut recording)?;
-    notes.extend(known.and_then(|known| moved_axis(&known, &geometry, flags.geometry.center)));
+    notes.append(&mut recording.remarks);
     let shape = geometry.shape();
     let selection = flags.selection.selection();
     selection.check(shape)?;
@@ -302,8 +300,11 @@ fn read(flags: &Flags, monitor: &Monitor, notes: &mut Vec<String>) -> Result<(Sc
         Reading::Counts => {
             let [flat, dark] = [flat, dark].map(|frames| frames.map(|frames| selection.of(frames, false)));
             let counts = Counts { data: projections, flat, dark };
-            let (line_integrals, prepared) =
+            let (line_integrals, mut prepared) =
                 monitor.step("correct", 1, || counts.prepare(&flags.counts.preparation()))?;
+            geometry.leave_out(&prepared.dark_views);
+            // As the file numbers them.
+            prepared.dark_views.iter_mut().for_each(|view| *view *= selection.every.unwrap_or(1));
             notes.extend(prepared.to_string().lines().map(str::to_string));
             line_integrals
         }
@@ -326,30 +327,46 @@ fn read(flags: &Flags, monitor: &Monitor, notes: &mut Vec<String>) -> Result<(Sc
     Ok((scan, beam))
 }
 
-/// A remark that `--center` moves the axis away from where the file has it. A curved detector's central ray goes through the axis,
-/// so that a file made with `--axis-offset` has that offset in its column.
-fn moved_axis(known: &Circular, geometry: &Geometry, center: Option<Center>) -> Option<String> {
-    let Some(Center::Column(_)) = center else { return None };
-    let now = Circular::of(geometry).ok()?.center;
-    let curved = known.shape == Shape::FanCurved;
-    ((now - known.center).abs() > 0.05).then(|| {
+/// A remark that `--center` moves the axis away from where the file has it.
+///
+/// # Errors
+/// On a curved detector every ray may be called the central one, and what reads a list of views calls that through the axis so. A file
+/// made with `--axis-offset` has the offset in its column, its angles and its distance, and a flag alone would not fit them.
+fn moved_axis(known: &Circular, geometry: &Geometry, flags: &GeometryFlags) -> Result<Option<String>> {
+    let now = Circular::of(geometry)?;
+    let moved = (now.center - known.center).abs() > 0.05;
+    let curved = [known.shape, now.shape] == [Shape::FanCurved; 2];
+    if curved && (moved || flags.offset_the_axis()) && !flags.place_the_axis() {
+        return Err(Error::Option(format!(
+            "the flags put the ray through the axis at column {:.2}, and the file, of a curved detector, has it at {:.2}, offsets included; \
+             leave --center, --detector-offset and --axis-offset out, or describe the scan anew: \
+             --center --axis-offset --angles --source-origin",
+            now.center, known.center
+        )));
+    }
+    let Some(Center::Column(_)) = flags.center else { return Ok(None) };
+    Ok(moved.then(|| {
         format!(
-            "--center puts {} at column {now:.2}, the file has it at {:.2}; leave --center out to keep the file's",
+            "--center puts {} at column {:.2}, the file has it at {:.2}; leave --center out to keep the file's",
             if curved { "the ray through the axis" } else { "the central ray" },
+            now.center,
             known.center
         )
-    })
+    }))
 }
 
-/// The geometry from the flags, over what the file knows.
+/// The geometry from the flags, over what the file knows; what there is to say of it goes to the recording's remarks.
 pub fn understand(flags: &GeometryFlags, recording: &mut Recording) -> Result<Geometry> {
     let shape = [0, 1, 2].map(|axis| recording.data.shape()[axis]);
-    let known = match recording.geometry.take() {
-        Some(geometry) if !flags.any() => return Ok(geometry),
-        Some(geometry) => Description::of(&geometry)?,
-        None => Description::default().with_angles(recording.angles.take()),
-    };
-    flags.describe(known)?.geometry(shape)
+    match recording.geometry.take() {
+        Some(geometry) if !flags.any() => Ok(geometry),
+        Some(geometry) => {
+            let changed = flags.describe(Description::of(&geometry)?)?.geometry(shape)?;
+            recording.remarks.extend(moved_axis(&Circular::of(&geometry)?, &changed, flags)?);
+            Ok(changed)
+        }
+        None => flags.describe(Description::default().with_angles(recording.angles.take()))?.geometry(shape),
+    }
 }
 
 /// Columns beyond which a standard error of the axis is worth a warning.

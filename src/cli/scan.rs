@@ -292,9 +292,9 @@ impl Run<'_> {
                 flags.object
             )));
         }
-        self.notes.append(&mut recording.remarks);
         self.beam = recording.beam.take();
         let geometry = understand(&flags.geometry, &mut recording)?;
+        self.notes.append(&mut recording.remarks);
         let mut scan = Scan::new(recording.data, geometry)?;
         let low = LowDose {
             fraction,

@@ -93,6 +93,7 @@ fn understand(flags: &Flags) -> Result<Lines> {
         return Ok(lines);
     }
     lines.extend(sketch(&recon::understand(&flags.geometry, &mut recording)?)?);
+    lines.extend(recording.remarks.drain(..).map(|remark| ("remark", remark)));
     Ok(lines)
 }
 

@@ -81,6 +81,15 @@ impl Geometry {
     pub fn shape(&self) -> [usize; 3] {
         [self.views.len(), self.rows, self.columns]
     }
+
+    /// Leaves out the views of these indices, which ascend.
+    pub fn leave_out(&mut self, indices: &[usize]) {
+        let mut index = 0;
+        self.views.retain(|_| {
+            index += 1;
+            indices.binary_search(&(index - 1)).is_err()
+        });
+    }
 }
 
 /// Dot product.

@@ -8,12 +8,14 @@ use std::fmt;
 use ndarray::{Array2, Array3, ArrayView3, Axis, Zip};
 
 use super::{
+    beam::{self, Saturation},
     defects::{self, Repair, Repaired},
     frames,
     median::median,
     noise::FLOOR,
     photon,
     stripes::{self, Stripes, Suppressed},
+    stuck,
 };
 use crate::error::{Error, Result, check_finite};
 
@@ -56,7 +58,7 @@ pub const BRIGHTER: f32 = 1.2;
 const LEAST: f64 = 1e-6;
 
 /// What was done to the counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
 pub struct Prepared {
     /// The least number of counts above the dark field that a reading was taken for.
     pub least: f64,
@@ -64,6 +66,10 @@ pub struct Prepared {
     pub floored: usize,
     /// Open-beam frames that were left out because they saw far less of the beam, or more, than most do.
     pub unlit: usize,
+    /// Views without beam, which are left out; the others are numbered anew.
+    pub dark_views: Vec<usize>,
+    /// Readings at the most that the detector counts; they are left as they are.
+    pub saturation: Saturation,
     /// Readings more than [`BRIGHTER`] times the flat field, which no absorber explains; they are left as they are.
     pub brighter: usize,
     /// What was repaired, if that was asked for.
@@ -77,6 +83,13 @@ impl fmt::Display for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         if self.unlit > 0 {
             writeln!(f, "flat field: {} frames of another brightness than most left out", self.unlit)?;
+        }
+        if !self.dark_views.is_empty() {
+            let (count, which) = (self.dark_views.len(), runs(&self.dark_views));
+            writeln!(f, "warning: no beam in {count} views, which are left out with their angles: {which}")?;
+        }
+        if !self.saturation.is_none() {
+            writeln!(f, "{}", self.saturation)?;
         }
         let least = if self.least < 0.01 { format!("{:.2e}", self.least) } else { format!("{:.3}", self.least) };
         write!(f, "line integrals: {} readings of less than {least} counts set to it", self.floored)?;
@@ -94,8 +107,18 @@ impl fmt::Display for Prepared {
     }
 }
 
+/// Numbers in order, runs of them by their ends: 3, 50–52.
+fn runs(numbers: &[usize]) -> String {
+    let runs = numbers.chunk_by(|a, b| a + 1 == *b).map(|run| match run {
+        [first, .., last] => format!("{first}–{last}"),
+        _ => run[0].to_string(),
+    });
+    runs.collect::<Vec<_>>().join(", ")
+}
+
 impl Counts {
-    /// All steps: line integrals `[view, row, column]`, finite, and what was done.
+    /// All steps: line integrals `[view, row, column]`, finite, without the views that had no beam ([`Prepared::dark_views`]), and what
+    /// was done.
     ///
     /// # Errors
     /// Frames that do not fit the data, no flat frames nor open beam, counts that are mostly above the flat field or nowhere
@@ -103,20 +126,43 @@ impl Counts {
     pub fn prepare(&self, options: &Preparation) -> Result<(Array3<f32>, Prepared)> {
         let dark = self.mean_dark()?;
         let (response, unlit) = self.response(&dark, options.open_beam)?;
-        let mut projections = self.line_integrals(&response, &dark);
-        let least = self.least(&projections, &response, options.zero_counts)?;
+        let dark_views = beam::dark_views(self.data.view(), &response, &dark);
+        let (projections, prepared) = if dark_views.is_empty() {
+            self.prepare_lit(&response, &dark, options)?
+        } else {
+            let is_lit = |view: &usize| dark_views.binary_search(view).is_err();
+            let lit: Vec<usize> = (0..self.data.len_of(Axis(0))).filter(is_lit).collect();
+            let lit = Self { data: self.data.select(Axis(0), &lit), flat: self.flat.clone(), dark: None };
+            lit.prepare_lit(&response, &dark, options)?
+        };
+        Ok((projections, Prepared { unlit, dark_views, ..prepared }))
+    }
+
+    /// All steps for views that had a beam, with the `response` of each cell and its `dark` field, `[row, column]`.
+    fn prepare_lit(
+        &self,
+        response: &Array2<f32>,
+        dark: &Array2<f32>,
+        options: &Preparation,
+    ) -> Result<(Array3<f32>, Prepared)> {
+        let mut projections = self.line_integrals(response, dark);
+        let least = self.least(&projections, response, options.zero_counts)?;
         // The line integral of a cell that counts no more than that; cells that do not answer have none.
         let mut floor = response.mapv(|open| if open > 0.0 { -(least as f32 / open).ln() } else { f32::INFINITY });
         let mut floored = bound(&mut projections, &floor);
         let brighter = projections.iter().filter(|value| **value < -BRIGHTER.ln()).count();
         check_light([floored, brighter], projections.len())?;
+        let mut dead = Array2::from_elem(response.dim(), false);
+        if let Some(repair) = &options.repair {
+            dead = defects::dead_cells(response.view(), repair);
+            let silent = self.silent_cells(&projections, response, &floor, repair);
+            let stuck = stuck::stuck_cells(projections.view(), floor.view(), repair);
+            Zip::from(&mut dead).and(&silent).and(&stuck).for_each(|dead, silent, stuck| *dead |= silent | stuck);
+        }
+        let flat = self.flat.as_ref().map(|flat| flat.view());
+        let saturation = beam::saturation(self.data.view(), flat, &projections, dead.view(), typical(response));
         let mut repaired = None;
         if let Some(repair) = &options.repair {
-            let mut dead = defects::dead_cells(response.view(), repair);
-            dead.zip_mut_with(&self.silent_cells(&projections, &response, &floor, repair), |dead, silent| {
-                *dead |= silent
-            });
-            dead.zip_mut_with(&defects::stuck_cells(projections.view(), repair), |dead, stuck| *dead |= stuck);
             floor.zip_mut_with(&dead, |floor, dead| *floor = if *dead { f32::INFINITY } else { *floor });
             repaired = Some(defects::repair(&mut projections, &dead, Some(floor.view()), repair)?);
             // Those that were not bridged.
@@ -127,7 +173,7 @@ impl Counts {
             projections.shape(),
             projections.as_slice().unwrap_or_default(),
         )?;
-        let mut prepared = Prepared { least, floored, unlit, brighter, repaired, stripes: None };
+        let mut prepared = Prepared { least, floored, saturation, brighter, repaired, ..Prepared::default() };
         if let Some(stripes) = &options.stripes {
             prepared.stripes = Some(stripes::suppress(&mut projections, stripes)?);
         }
@@ -201,8 +247,7 @@ impl Counts {
 
     /// The least number of counts that a reading is taken for.
     fn least(&self, projections: &Array3<f32>, response: &Array2<f32>, given: Option<f64>) -> Result<f64> {
-        let mut responses: Vec<f32> = response.iter().copied().filter(|value| *value > 0.0).collect();
-        let open = f64::from(median(&mut responses));
+        let open = typical(response);
         match given {
             Some(counts) if counts > 0.0 && counts < open => return Ok(counts),
             Some(counts) => {
@@ -236,6 +281,11 @@ impl Counts {
         Zip::from(&mut silent).and(&least).and(floor).for_each(|silent, least, floor| *silent &= least >= floor);
         silent
     }
+}
+
+/// What the cells that answer count of the open beam, by their median.
+fn typical(response: &Array2<f32>) -> f64 {
+    f64::from(median(&mut response.iter().copied().filter(|value| *value > 0.0).collect::<Vec<_>>()))
 }
 
 /// Bounds line integrals to those of the least count, cell by cell; returns how many have it.

@@ -1,7 +1,7 @@
 //! Cells that measured nothing, and single readings that are wrong: found, and bridged along the detector row.
 //!
-//! Dead cells answer the beam far less than their neighbours do; stuck ones do not follow the object. Zingers (a photon that hits the
-//! sensor itself, in one view: Rivers, "Tutorial introduction to X-ray computed microtomography data processing",
+//! Dead cells answer the beam far less than their neighbours do ([`super::stuck`] finds those that answer nothing). Zingers (a photon
+//! that hits the sensor itself, in one view: Rivers, "Tutorial introduction to X-ray computed microtomography data processing",
 //! 1998) stand out against the median over neighbouring views *and* over neighbouring columns; how far is judged by the
 //! median absolute deviation around them (Hampel's identifier: Davies and Gather, "The identification of multiple
 //! outliers", J. Am. Stat. Assoc. 88 (1993) 782). An edge does not stand out in both directions; a crack seen edge-on
@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, Array3, ArrayView1, ArrayView2, ArrayView3, ArrayViewMut1, ArrayViewMut2, Axis, s};
+use ndarray::{Array2, Array3, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
 use super::median::{median, running_median};
@@ -70,49 +70,6 @@ pub fn dead_cells(response: ArrayView2<f32>, options: &Repair) -> Array2<bool> {
         }
     }
     dead
-}
-
-/// A cell that sees the object has at least this line integral in one view of twenty.
-const SEEN: f32 = 0.2;
-/// Of fewer views, a gap in the object can look like a cell that does not see it.
-const FEW: usize = 16;
-
-/// Cells (`[row, column]`) whose readings do not follow the object in any view of `projections` `[view, row, column]` while
-/// their neighbours' do: stuck at a value, bright or not, or saturated.
-///
-/// Such a cell reads no less than its open beam in every view, or the very same in all. No object leaves a gap of one cell
-/// in all views, nor a shadow that is the same to the last bit among others that change.
-pub fn stuck_cells(projections: ArrayView3<f32>, options: &Repair) -> Array2<bool> {
-    let (views, rows, columns) = projections.dim();
-    let mut stuck = Array2::from_elem((rows, columns), false);
-    if views < FEW {
-        return stuck;
-    }
-    // The strongest shadow, and how far it is from the weakest, but for one view in twenty at either end.
-    let shadows = projections.map_axis(Axis(0), |readings| {
-        let mut finite: Vec<f32> = readings.iter().copied().filter(|value| value.is_finite()).collect();
-        if finite.is_empty() {
-            return (0.0, 0.0);
-        }
-        let (last, few) = (finite.len() - 1, finite.len() / 20);
-        let mut at = |rank: usize| *finite.select_nth_unstable_by(rank, f32::total_cmp).1;
-        let [weak, deep] = [at(few), at(last - few)];
-        (deep, deep - weak)
-    });
-    let mut scratch = Vec::new();
-    for (shadows, mut stuck) in shadows.rows().into_iter().zip(stuck.rows_mut()) {
-        let (deep, spread): (Vec<f32>, Vec<f32>) = shadows.iter().copied().unzip();
-        let mut medians = [vec![0.0; columns], vec![0.0; columns]];
-        for (values, medians) in [&deep, &spread].into_iter().zip(&mut medians) {
-            running_median(values, options.neighbours, medians, &mut scratch);
-        }
-        for (column, stuck) in stuck.iter_mut().enumerate() {
-            let [deep_beside, spread_beside] = [medians[0][column], medians[1][column]];
-            let blind = deep_beside > SEEN && deep[column] < options.response * deep_beside;
-            *stuck = blind || (spread_beside > SEEN && spread[column] == 0.0);
-        }
-    }
-    stuck
 }
 
 /// Bridges the `dead` cells (`[row, column]`), missing readings (NaN) and zingers of `projections`

@@ -1,6 +1,7 @@
 //! A scan: measured numbers, their geometry, their units; and the way from raw counts to line integrals.
 
 pub mod axis;
+pub mod beam;
 pub mod bowtie;
 pub mod coil_noise;
 pub mod counts;
@@ -18,6 +19,7 @@ mod opposite;
 mod photon;
 pub mod selection;
 pub mod stripes;
+pub mod stuck;
 pub mod suspicion;
 
 pub use bowtie::Bowtie;

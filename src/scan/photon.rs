@@ -12,9 +12,9 @@ use rayon::prelude::*;
 use super::median::median;
 
 /// k.
-const DIFFERENCE: [f32; 5] = [1.0, -4.0, 6.0, -4.0, 1.0];
+pub(super) const DIFFERENCE: [f32; 5] = [1.0, -4.0, 6.0, -4.0, 1.0];
 /// The median of the sizes of standard normal numbers.
-const MEDIAN_SIZE: f64 = 0.674_489_75;
+pub(super) const MEDIAN_SIZE: f64 = 0.674_489_75;
 /// Differences that are looked at, about: more would not make the median better.
 const ENOUGH: usize = 1 << 20;
 /// Whole numbers whose noise is that of less than this many counts a photon are photons.
@@ -23,12 +23,15 @@ const GAIN: f64 = 4.0;
 /// Counts of one photon, where the open beam has `open` counts; `projections` `[view, row, column]` are −ln of the
 /// transmission, not finite where there was none. `None` if neither the numbers nor their noise tell.
 pub(super) fn counts(projections: ArrayView3<f32>, open: f64, whole: bool) -> Option<f64> {
-    let noise =
-        [Axis(2), Axis(0)].into_iter().filter_map(|axis| variance(projections, axis)).fold(f64::INFINITY, f64::min);
-    match open * noise {
+    match open * noise(projections) {
         counts if counts > 0.0 && counts.is_finite() && (!whole || counts >= GAIN) => Some(counts),
         _ => whole.then_some(1.0),
     }
+}
+
+/// 1/N, the quieter of the two; infinite where no differences are finite.
+pub(super) fn noise(projections: ArrayView3<f32>) -> f64 {
+    [Axis(2), Axis(0)].into_iter().filter_map(|axis| variance(projections, axis)).fold(f64::INFINITY, f64::min)
 }
 
 /// 1/N, from differences along `axis`; `None` where no five neighbours are finite.
