@@ -46,6 +46,15 @@ fn denoise_keeps_grid_and_says_what_it_did() {
     let told = works(folder.path(), "denoise noisy.nii --spectrum auto -o auto.npy").err;
     let words = told.split("correlated by ").nth(1).unwrap_or_else(|| panic!("{told}"));
     assert!(words.starts_with("0.0") || words.starts_with("-0.0"), "{told}");
+    // Where edges are everywhere it cannot be told, and this is said; the noise is taken off all the same.
+    let mut image = io::read_image(folder.path().join("noisy.nii")).unwrap();
+    image.values.indexed_iter_mut().for_each(|((_, _, x), value)| *value += (x / 8 % 2) as f32);
+    io::write_image(folder.path().join("edges.npy"), &image, &io::WriteOptions::default()).unwrap();
+    let told = works(folder.path(), "denoise edges.npy --spectrum auto -o auto.npy --force").err;
+    assert!(told.contains("taken for white") && told.contains("--spectrum"), "{told}");
+    works(folder.path(), "denoise edges.npy -o white.npy");
+    let [auto, white] = ["auto.npy", "white.npy"].map(|name| io::read_image(folder.path().join(name)).unwrap().values);
+    assert_eq!(auto, white);
 }
 
 /// Noise that only the pixels of a line share: of three neighbours each.

@@ -53,8 +53,8 @@ pub struct Flags {
     /// What the noise is: poisson is counts, each of the value --gain, and Gaussian noise of --sigma, which may be 0
     #[arg(long, value_name = "NOISE", default_value = "gaussian", value_parser = Model::ALL.to_vec())]
     noise: String,
-    /// What neighbouring pixels share of the noise, for bm3d: nothing (white), what the quietest places of the image say (auto), or
-    /// a file with the noise power spectrum, as rushlight measure nps writes it
+    /// What neighbouring pixels share of the noise, for bm3d: nothing (white), what the quietest places of the image say (auto;
+    /// where too few hold noise only, white), or a file with the noise power spectrum, as rushlight measure nps writes it
     #[arg(long, value_name = "white|auto|FILE", default_value = "white")]
     spectrum: String,
     /// For net, ask once instead of eight times, of the image turned and mirrored: 0.2 dB less, for an eighth of the work

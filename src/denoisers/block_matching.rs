@@ -8,6 +8,8 @@ use std::ops::Range;
 use super::{
     Denoiser, Noisy, Options, Sigma,
     bands::{self, Band, Reach},
+    levelled::Offset,
+    noisy::of_slices,
     patch_transform::{biorthogonal, cosine, kaiser, tables},
     stabilised::for_noise,
 };
@@ -16,7 +18,7 @@ use crate::{
     error::Result,
     kernels::{
         Quotient,
-        match_patches::{GROUP, PATCH},
+        match_patches::{GROUP, HIGHEST_LEVEL, PATCH},
         shrink_groups::Tables,
     },
     noise::Correlation,
@@ -36,6 +38,10 @@ const BETA: f64 = 2.5;
 /// Noise that few of a patch's coefficients hold makes patches look alike that share nothing else, so more is taken for noise:
 /// σ·bᴾ with the power P and b the mean square of the coefficients' variances, 1 for white noise and 8 where one in eight holds all.
 const BREADTH_POWER: f32 = 0.12;
+
+/// A slice whose σ differs from another's by more than this factor lends it no patches: what they hold would be shrunk as the
+/// other's noise is.
+const ALIKE: f32 = 1.5;
 
 /// Groups that are shrunk at a time on the CPU, where their patches should stay in cache, and on a GPU.
 const CHUNK: [usize; 2] = [512, 4096];
@@ -94,22 +100,20 @@ impl BlockMatching {
         let rows = self.rows(device, nx);
         let grouping = Grouping { step: self.step, radius: self.radius, rows, farthest };
         let ranges = ranges(device, pilot.unwrap_or(noisy))?;
+        let noise = of_slices(sigmas, ny * nx);
         let bands = self.bands(device, noisy, rows)?;
         let zeros = || device.zeros(&[nz * ny, nx], Element::F32);
         let (mut sums, mut totals, mut found) = (zeros()?, zeros()?, zeros()?);
         for z in 0..nz {
-            let near = noisy.near(z, self.slices);
+            let near = alike((&noise, farthest), ranges[z], noisy.near(z, self.slices), z);
+            let levels = levels(&ranges, &near, z, farthest * noise[z % noise.len()]);
             let sigmas = if sigmas.len() == 1 { sigmas } else { &sigmas[z * ny * nx..][..ny * nx] };
             for band in &bands {
                 let stack = Stack { slices: near.len(), middle: z - near.start, extents: [band.read.len(), nx] };
                 let mut filter = CollaborativeFilter::new(device, stack, grouping, (tables, &window))?;
                 let part = noisy.take(device, near.clone(), &band.read)?;
                 let guide = pilot.map(|pilot| pilot.take(device, near.clone(), &band.read)).transpose()?;
-                filter.find(
-                    guide.as_ref().unwrap_or(&part),
-                    levels(&ranges[near.clone()]),
-                    &of_lines(sigmas, &band.read, nx),
-                )?;
+                filter.find(guide.as_ref().unwrap_or(&part), levels, &of_lines(sigmas, &band.read, nx))?;
                 let by = guide.as_ref().map_or(Shrinkage::Threshold(THRESHOLD), Shrinkage::Pilot);
                 let [of_patches, of_weights] = filter.apply(&part, by)?;
                 for (index, z) in near.clone().enumerate() {
@@ -155,11 +159,26 @@ fn ranges(device: &Device, image: &Noisy) -> Result<Vec<[f32; 2]>> {
     Ok(values.chunks_exact(ny * nx).map(range).collect())
 }
 
-/// All values of these slices are told from each other; no patch is left alone.
-fn levels(ranges: &[[f32; 2]]) -> Levels {
-    let lowest = ranges.iter().fold(f32::MAX, |least, range| least.min(range[0]));
-    let highest = ranges.iter().fold(f32::MIN, |most, range| most.max(range[1]));
-    Levels { lowest, highest, flat: 0.0 }
+/// Of the slices near `z`, those about it whose noise is like its own; none where levels tell less than how far patches may differ.
+fn alike((noise, farthest): (&[f32], f32), [lowest, highest]: [f32; 2], near: Range<usize>, z: usize) -> Range<usize> {
+    let of = |z: usize| noise[z % noise.len()];
+    if highest - lowest > HIGHEST_LEVEL * farthest * of(z) {
+        return z..z + 1;
+    }
+    let is_alike = |other: &usize| of(*other) <= ALIKE * of(z) && of(z) <= ALIKE * of(*other);
+    let before = (near.start..z).rev().take_while(is_alike).count();
+    let behind = (z + 1..near.end).take_while(is_alike).count();
+    z - before..z + 1 + behind
+}
+
+/// All values of slice `z` are told from each other, and from those of its neighbours that lie farther out than patches may differ;
+/// no patch is left alone.
+fn levels(ranges: &[[f32; 2]], near: &Range<usize>, z: usize, farthest: f32) -> Levels {
+    let all = &ranges[near.clone()];
+    let [own_lowest, own_highest] = ranges[z];
+    let lowest = all.iter().fold(own_lowest, |least, range| least.min(range[0]));
+    let highest = all.iter().fold(own_highest, |most, range| most.max(range[1]));
+    Levels { lowest: lowest.max(own_lowest - farthest), highest: highest.min(own_highest + farthest), flat: 0.0 }
 }
 
 /// The noise of some lines of a slice.
@@ -174,5 +193,5 @@ pub fn denoiser(options: &Options) -> Box<dyn Denoiser> {
     let usual = BlockMatching::default();
     let step = if options.coarse { 2 * usual.step } else { usual.step };
     let method = BlockMatching { strength: options.strength as f32, step, correlation, slices, ..usual };
-    for_noise(method, false, options.noise)
+    for_noise(method, Offset::within(options.depth), options.noise)
 }

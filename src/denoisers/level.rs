@@ -12,7 +12,7 @@
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis, s};
 use rayon::prelude::*;
 
-use super::{Denoiser, Model, Noisy, Sigma, mp_pca::eigen::values_of, non_local_means::NonLocalMeans};
+use super::{Denoiser, Model, Noisy, Sigma, levelled::mean, mp_pca::eigen::values_of, non_local_means::NonLocalMeans};
 use crate::{device::Device, error::Result, noise};
 
 /// Pixels of a slice that tell σ to 3 %; smaller slices are taken for alike.
@@ -35,8 +35,6 @@ const DOUBTFUL: f64 = 0.55;
 /// Looks, and how much one may change.
 const LOOKS: usize = 8;
 const LEAST: f64 = 0.4;
-/// Of σ, what rounding may change.
-const STAYS: f32 = 1e-4;
 /// Magnitudes above so many σ have Gaussian noise; and how many of these tell something, an eighth of those that vary at least.
 const BRIGHT: f32 = 3.0;
 const BRIGHT_ENOUGH: usize = 1000;
@@ -65,15 +63,13 @@ fn level(device: &Device, image: &ArrayView3<f32>, noise: Model) -> Result<f64> 
     if sigma == 0.0 || !sigma.is_finite() {
         return Ok(0.0);
     }
-    if !rician {
-        let plateaus: Vec<Option<f64>> =
-            image.axis_iter(Axis(0)).into_par_iter().map(|slice| plateau(&slice)).collect();
-        let squares: Option<f64> = plateaus.iter().map(|plateau| plateau.map(|sigma| sigma * sigma)).sum();
-        let plateau = squares.map(|sum| (sum / plateaus.len() as f64).sqrt());
-        // What no patch shares is noise: non-local means, which looks for like patches nearby, knows no better.
-        if let Some(plateau) = plateau.filter(|plateau| *plateau < BELOW * sigma) {
-            return Ok(plateau);
-        }
+    let plateaus: Vec<Option<f64>> = image.axis_iter(Axis(0)).into_par_iter().map(|slice| plateau(&slice)).collect();
+    let squares: Option<f64> = plateaus.iter().map(|plateau| plateau.map(|sigma| sigma * sigma)).sum();
+    let plateau = squares.map(|sum| (sum / plateaus.len() as f64).sqrt());
+    // What no patch shares is noise: non-local means, which looks for like patches nearby, knows no better. Of Rician noise, whose
+    // size goes with the signal, the plateau tells only that there is none.
+    if let Some(plateau) = plateau.filter(|plateau| *plateau == 0.0 || (!rician && *plateau < BELOW * sigma)) {
+        return Ok(plateau);
     }
     let bright = if rician { BRIGHT } else { f32::NEG_INFINITY };
     for _ in 0..LOOKS {
@@ -105,7 +101,8 @@ pub fn rather(device: &Device, image: &ArrayView3<f32>, bright: f32) -> Result<f
     Ok(taken.map_or(1.0, believed))
 }
 
-/// The root of the mean of the least eigenvalues of the covariance of a slice's patches, where these are even.
+/// The root of the mean of the least eigenvalues of the covariance of a slice's patches, where these are even; 0 where they are
+/// nothing that f32 would tell, as of a pattern that repeats itself.
 fn plateau(slice: &ArrayView2<f32>) -> Option<f64> {
     let (ny, nx) = slice.dim();
     if ny < SIDE || nx < SIDE {
@@ -120,7 +117,7 @@ fn plateau(slice: &ArrayView2<f32>) -> Option<f64> {
     };
     let (mut sums, mut products, mut count) =
         (vec![0.0_f64; NUMBERS], Array2::<f64>::zeros((NUMBERS, NUMBERS)), 0_usize);
-    let mean = f64::from(slice.mean()?);
+    let mean = mean(&slice.iter().copied().collect::<Vec<f32>>());
     let mut numbers = [0.0_f64; NUMBERS];
     for place in (0..places).step_by(step) {
         let patch = patch(place);
@@ -151,6 +148,10 @@ fn plateau(slice: &ArrayView2<f32>) -> Option<f64> {
     let mut values = values_of(&mut covariance, NUMBERS);
     values.sort_by(f64::total_cmp);
     let (least, last) = (values[0], values[PLATEAU - 1]);
+    let largest = slice.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+    if last <= f64::from(f32::EPSILON * largest).powi(2) {
+        return Some(0.0);
+    }
     let even = (last / least).sqrt() < 1.0 + EVEN * (NUMBERS as f64 / n).sqrt();
     (least > 0.0 && even).then(|| (values[..PLATEAU].iter().sum::<f64>() / PLATEAU as f64).sqrt())
 }
@@ -163,21 +164,35 @@ fn taken_off(
     (noise, bright): (Model, f32),
 ) -> Result<Option<f64>> {
     let (nz, ny, nx) = image.dim();
-    let values: Vec<f32> = image.iter().map(|value| (f64::from(*value) / sigma) as f32).collect();
+    let mut values: Vec<f32> = image.iter().copied().collect();
+    for slice in values.chunks_exact_mut(ny * nx) {
+        // Squares are averaged where noise is Rician; else an offset is nothing but digits lost.
+        let offset = if noise == Model::Rician { 0.0 } else { mean(slice) };
+        slice.iter_mut().for_each(|value| *value = ((f64::from(*value) - offset) / sigma) as f32);
+    }
     let array = device.upload(&[nz * ny, nx], &values[..])?;
     let method = NonLocalMeans { noise, ..NonLocalMeans::default() };
     let quiet = method.denoise(device, &Noisy::new(&array, [nz, ny, nx], &Sigma::Flat(1.0))?)?;
     let quiet: Vec<f32> = device.download(&quiet)?;
-    // What was set to one value stays as it is, but for rounding: it has no noise to tell of.
-    let told = |value: f32, quiet: f32| ((value - quiet).abs() > STAYS).then_some((value - quiet, quiet > bright));
     let (mut sum, mut count, mut vary) = (0.0, 0_usize, 0_usize);
-    for difference in values.iter().zip(&quiet).map(|(value, quiet)| told(*value, *quiet)) {
-        vary += usize::from(difference.is_some());
-        if let Some(difference) = difference.filter(|(_, is_bright)| *is_bright).map(|(difference, _)| difference) {
-            sum += f64::from(difference).powi(2);
+    for (index, (value, quiet)) in values.iter().zip(&quiet).enumerate() {
+        // What was set to one value has no noise to tell of; what varies, and stays as it is, tells that there is none.
+        if is_flat(&values[index / (ny * nx) * ny * nx..][..ny * nx], nx, index % (ny * nx)) {
+            continue;
+        }
+        vary += 1;
+        if *quiet > bright {
+            sum += f64::from(value - quiet).powi(2);
             count += 1;
         }
     }
     let enough = BRIGHT_ENOUGH.min(nz * ny * nx / 8).max(vary / 8).max(1);
     Ok((count >= enough).then(|| (sum / count as f64).sqrt()))
+}
+
+/// Whether a pixel has the value of those beside, above and below it.
+fn is_flat(slice: &[f32], nx: usize, index: usize) -> bool {
+    let (ny, x, y) = (slice.len() / nx, index % nx, index / nx);
+    let near = [(y, x.saturating_sub(1)), (y, (x + 1).min(nx - 1)), (y.saturating_sub(1), x), ((y + 1).min(ny - 1), x)];
+    near.into_iter().all(|(y, x)| slice[y * nx + x] == slice[index])
 }

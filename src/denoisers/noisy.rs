@@ -81,19 +81,24 @@ impl<'a> Noisy<'a> {
         }
     }
 
-    /// σ, or the mean of its squares' root where it varies.
+    /// σ of each slice, one for all where it is the same everywhere, or the root of the mean of its squares where it varies.
+    ///
+    /// # Errors
+    /// What has gone wrong on the device.
+    pub fn of_slices(&self, device: &Device) -> Result<Vec<f32>> {
+        match self.sigma {
+            Sigma::Flat(sigma) => Ok(vec![*sigma]),
+            Sigma::Map(map) => Ok(of_slices(&device.download::<f32>(map)?, self.slices[1] * self.slices[2])),
+        }
+    }
+
+    /// σ, or the root of the mean of its squares where it varies.
     ///
     /// # Errors
     /// What has gone wrong on the device.
     pub fn typical(&self, device: &Device) -> Result<f32> {
-        match self.sigma {
-            Sigma::Flat(sigma) => Ok(*sigma),
-            Sigma::Map(map) => {
-                let map: Vec<f32> = device.download(map)?;
-                let square: f64 = map.iter().map(|sigma| f64::from(*sigma).powi(2)).sum();
-                Ok((square / map.len() as f64).sqrt() as f32)
-            }
-        }
+        let squares = self.of_slices(device)?.into_iter().map(|sigma| f64::from(sigma).powi(2)).collect::<Vec<f64>>();
+        Ok((squares.iter().sum::<f64>() / squares.len() as f64).sqrt() as f32)
     }
 
     fn cut(&self, device: &Device, image: &Array, z: Range<usize>, lines: &Range<usize>) -> Result<Array> {
@@ -112,6 +117,15 @@ impl<'a> Noisy<'a> {
         }
         Ok(slices)
     }
+}
+
+/// The root of the mean of the squares of σ in each slice of `size` pixels; of one σ, itself.
+pub(super) fn of_slices(sigmas: &[f32], size: usize) -> Vec<f32> {
+    let typical = |sigmas: &[f32]| {
+        let square: f64 = sigmas.iter().map(|sigma| f64::from(*sigma).powi(2)).sum();
+        (square / sigmas.len() as f64).sqrt() as f32
+    };
+    sigmas.chunks(size).map(typical).collect()
 }
 
 /// What is said of a σ that cannot be.

@@ -4,7 +4,7 @@
 use super::{
     Denoiser, Model, Noisy, Options,
     bands::{self, Reach},
-    levelled::Levelled,
+    levelled::{Levelled, Offset},
     stabilised::for_noise,
 };
 use crate::{
@@ -77,7 +77,9 @@ pub fn denoiser(options: &Options) -> Box<dyn Denoiser> {
     let method = NonLocalMeans { strength, slices: options.depth, ..NonLocalMeans::default() };
     match options.noise {
         // Squares are averaged without bias, which is quicker than the transform.
-        Model::Rician => Box::new(Levelled { method: NonLocalMeans { noise: Model::Rician, ..method }, offset: false }),
-        noise => for_noise(method, false, noise),
+        Model::Rician => {
+            Box::new(Levelled { method: NonLocalMeans { noise: Model::Rician, ..method }, offset: Offset::None })
+        }
+        noise => for_noise(method, Offset::within(options.depth), noise),
     }
 }

@@ -3,7 +3,10 @@
 
 use rayon::prelude::*;
 
-use super::{Denoiser, Model, Noisy, Sigma, levelled::Levelled};
+use super::{
+    Denoiser, Model, Noisy, Sigma,
+    levelled::{Levelled, Offset},
+};
 use crate::{
     device::{Array, Device},
     error::Result,
@@ -73,8 +76,8 @@ impl<D: Denoiser> Denoiser for Stabilised<D> {
     }
 }
 
-/// `method`, which is for Gaussian noise of values near 1, for any; with `offset`, for images far from 0 as well.
-pub(super) fn for_noise(method: impl Denoiser + 'static, offset: bool, noise: Model) -> Box<dyn Denoiser> {
+/// `method`, which is for Gaussian noise of values near 1, for any, and for images far from 0.
+pub(super) fn for_noise(method: impl Denoiser + 'static, offset: Offset, noise: Model) -> Box<dyn Denoiser> {
     let method = Levelled { method, offset };
     match noise {
         Model::Gaussian => Box::new(method),

@@ -4,7 +4,7 @@
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis, s};
 use rayon::prelude::*;
 
-use super::level::detail_taps;
+use super::level::{detail_taps, deviation};
 use crate::error::{Error, Result, check_finite};
 
 /// Displacements that are told, along either axis and in either direction.
@@ -13,11 +13,17 @@ const SIDE: usize = 2 * REACH as usize + 1;
 /// Pixels a side of the blocks whose noise is looked at, and between them.
 const BLOCK: usize = 32;
 const PITCH: usize = 16;
-/// The part of all blocks, the quietest, that is taken for free of edges, and how many there must be at least.
+/// Of the quietest blocks those that are even are taken: as many as this part of all, and so many at least.
 const QUIET: f64 = 0.15;
 const FEWEST: usize = 4;
+/// Blocks that are looked at for them, at least: else the quieter half.
+const LOOKED_AT: usize = 64;
 /// And at most: by then every correlation is known to about 2 in 1000.
 const MOST: usize = 1024;
+/// An edge is large in a few places and nothing elsewhere, noise alike in all: differences of neighbouring means of so many
+/// pixels a side, whose rms over the deviation that their median tells is not above this where there is noise only. Of noise,
+/// white or shared, one block in a hundred is.
+const EVEN: [(usize, f64); 2] = [(2, 1.25), (4, 1.6)];
 
 /// The autocorrelation of stationary noise in a slice, 1 at no displacement and even.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,26 +95,30 @@ impl Correlation {
         }))
     }
 
-    /// That of the noise in the quietest blocks of `image` `[z, y, x]`, a plane taken off each; none where there are too few.
-    /// Detail that fills even those is taken for noise.
+    /// That of the noise in the quietest blocks of `image` `[z, y, x]` that hold no edges, a plane taken off each; none where
+    /// there are too few. Texture that is alike all over them is taken for noise.
     pub fn of_image(image: &ArrayView3<f32>) -> Option<Self> {
         let slices: Vec<ArrayView2<f32>> = image.axis_iter(Axis(0)).collect();
         let mut places: Vec<(f64, [usize; 3])> =
             (0..slices.len()).into_par_iter().flat_map_iter(|z| variances(&slices[z], z)).collect();
         places.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-        places.truncate(FEWEST.max((QUIET * places.len() as f64) as usize).min(MOST));
-        if places.len() < FEWEST {
+        let wanted = FEWEST.max((QUIET * places.len() as f64) as usize).min(MOST);
+        let looked_at = LOOKED_AT.max(places.len() / 2);
+        let blocks: Vec<(f64, Array2<f64>)> = places
+            .iter()
+            .take(looked_at)
+            .map(|(variance, [z, y, x])| (*variance, without_plane(block(&slices[*z], [*y, *x]))))
+            .filter(|(_, block)| is_even(block))
+            .take(wanted)
+            .collect();
+        if blocks.len() < FEWEST {
             return None;
         }
-        let blocks: Vec<_> = places
-            .iter()
-            .map(|(variance, [z, y, x])| (variance, without_plane(block(&slices[*z], [*y, *x]))))
-            .collect();
         // Over all pairs, divided by the same number whatever the displacement: so no power comes out below 0.
         let sum = |[dy, dx]: [isize; 2]| -> f64 {
             let (left, right) = (dx.max(0) as usize, (-dx).max(0) as usize);
             let (n, dy) = (BLOCK, dy as usize);
-            let products = |(variance, block): &(&f64, Array2<f64>)| {
+            let products = |(variance, block): &(f64, Array2<f64>)| {
                 let first = block.slice(s![dy.., left..n - right]);
                 let second = block.slice(s![..n - dy, right..n - left]);
                 first.iter().zip(&second).map(|(a, b)| a * b).sum::<f64>() / *variance
@@ -178,6 +188,21 @@ fn variances(slice: &ArrayView2<f32>, z: usize) -> Vec<(f64, [usize; 3])> {
         (square > 0.0).then_some((square / (BLOCK * BLOCK) as f64, [z, y, x]))
     };
     corners(ny).flat_map(|y| corners(nx).filter_map(move |x| variance(y, x))).collect()
+}
+
+/// Whether a block without its plane is noise, as far as it is alike everywhere.
+fn is_even(block: &Array2<f64>) -> bool {
+    EVEN.iter().all(|(side, most)| {
+        let means = Array2::from_shape_fn([BLOCK / side; 2], |(y, x)| {
+            block.slice(s![y * side..(y + 1) * side, x * side..(x + 1) * side]).sum()
+        });
+        [Axis(0), Axis(1)].into_iter().all(|axis| {
+            let (before, after) = (means.slice_axis(axis, (..-1).into()), means.slice_axis(axis, (1..).into()));
+            let sizes: Vec<f32> = after.iter().zip(&before).map(|(a, b)| (a - b).abs() as f32).collect();
+            let square = sizes.iter().map(|size| f64::from(*size).powi(2)).sum::<f64>() / sizes.len() as f64;
+            square.sqrt() <= most * deviation(sizes)
+        })
+    })
 }
 
 /// The block less the plane that fits it best.

@@ -44,13 +44,11 @@ impl Told<'_> {
             "white" => Ok(Correlation::white()),
             "auto" => {
                 let Some(found) = Correlation::of_image(&self.noisy.values.view()) else {
-                    if noise::level(&self.noisy.values.view()) == 0.0 {
-                        return Ok(Correlation::white());
+                    if noise::level(&self.noisy.values.view()) > 0.0 {
+                        let (what, then) = ("too few places of 32 × 32 pixels hold noise only", "to say it, give");
+                        notes.push(format!("{what}, so it is taken for white; {then} --spectrum a file with its power spectrum"));
                     }
-                    return Err(Error::file(
-                        &self.flags.input,
-                        "has too few places of 32 × 32 pixels that tell of its noise; give --spectrum a file with its power spectrum",
-                    ));
+                    return Ok(Correlation::white());
                 };
                 let [right, below] = [[0, 1], [1, 0]].map(|displacement| found.at(displacement));
                 notes.push(format!(

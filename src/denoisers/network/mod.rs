@@ -31,7 +31,7 @@ use self::{
     pass::{Pass, View},
     tiles::{STRIDE, Tiles, plan},
 };
-use super::{Denoiser, Noisy, Options, Sigma, stabilised::for_noise};
+use super::{Denoiser, Noisy, Options, Sigma, careful::Careful, levelled::Offset, stabilised::for_noise};
 use crate::{
     device::{Array, Device, Element},
     error::{Error, Result},
@@ -209,8 +209,15 @@ impl Denoiser for Network {
 
 /// As asked for.
 pub fn denoiser(options: &Options) -> Box<dyn Denoiser> {
-    let method = Network::new(options.weights.parameters(), options.strength as f32);
-    for_noise(if options.turned { method.turned() } else { method }, true, options.noise)
+    let (parameters, turned) = (options.weights.parameters(), options.turned);
+    let make = move |strength| {
+        let method = Network::new(parameters.clone(), strength);
+        if turned { method.turned() } else { method }
+    };
+    if options.careful && options.strength == 1.0 {
+        return for_noise(Careful::new(make, 1.0).trusted(), Offset::Darkest, options.noise);
+    }
+    for_noise(make(options.strength as f32), Offset::Darkest, options.noise)
 }
 
 #[cfg(test)]
