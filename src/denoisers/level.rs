@@ -9,6 +9,8 @@
 //! Random texture as fine as the pixels, and many times as strong as the noise, cannot be told from noise by either: there σ must
 //! be said.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis, s};
 use rayon::prelude::*;
 
@@ -35,6 +37,10 @@ const DOUBTFUL: f64 = 0.55;
 /// Looks, and how much one may change.
 const LOOKS: usize = 8;
 const LEAST: f64 = 0.4;
+/// Of σ, what rounding may change.
+const STAYS: f32 = 1e-4;
+/// Pixels along an axis of what repeats itself: noise of half a digit of whole numbers does not over so many.
+const REPEATED: usize = 5;
 /// Magnitudes above so many σ have Gaussian noise; and how many of these tell something, an eighth of those that vary at least.
 const BRIGHT: f32 = 3.0;
 const BRIGHT_ENOUGH: usize = 1000;
@@ -61,6 +67,9 @@ fn level(device: &Device, image: &ArrayView3<f32>, noise: Model) -> Result<f64> 
     let rician = noise == Model::Rician;
     let mut sigma = if rician { noise::rician_level(image) } else { noise::level(image) };
     if sigma == 0.0 || !sigma.is_finite() {
+        return Ok(0.0);
+    }
+    if image.axis_iter(Axis(0)).into_par_iter().all(|slice| repeats(&slice)) {
         return Ok(0.0);
     }
     let plateaus: Vec<Option<f64>> = image.axis_iter(Axis(0)).into_par_iter().map(|slice| plateau(&slice)).collect();
@@ -174,15 +183,13 @@ fn taken_off(
     let method = NonLocalMeans { noise, ..NonLocalMeans::default() };
     let quiet = method.denoise(device, &Noisy::new(&array, [nz, ny, nx], &Sigma::Flat(1.0))?)?;
     let quiet: Vec<f32> = device.download(&quiet)?;
+    // What was set to one value stays as it is, but for rounding: it has no noise to tell of.
+    let told = |value: f32, quiet: f32| ((value - quiet).abs() > STAYS).then_some((value - quiet, quiet > bright));
     let (mut sum, mut count, mut vary) = (0.0, 0_usize, 0_usize);
-    for (index, (value, quiet)) in values.iter().zip(&quiet).enumerate() {
-        // What was set to one value has no noise to tell of; what varies, and stays as it is, tells that there is none.
-        if is_flat(&values[index / (ny * nx) * ny * nx..][..ny * nx], nx, index % (ny * nx)) {
-            continue;
-        }
-        vary += 1;
-        if *quiet > bright {
-            sum += f64::from(value - quiet).powi(2);
+    for difference in values.iter().zip(&quiet).map(|(value, quiet)| told(*value, *quiet)) {
+        vary += usize::from(difference.is_some());
+        if let Some(difference) = difference.filter(|(_, is_bright)| *is_bright).map(|(difference, _)| difference) {
+            sum += f64::from(difference).powi(2);
             count += 1;
         }
     }
@@ -190,9 +197,17 @@ fn taken_off(
     Ok((count >= enough).then(|| (sum / count as f64).sqrt()))
 }
 
-/// Whether a pixel has the value of those beside, above and below it.
-fn is_flat(slice: &[f32], nx: usize, index: usize) -> bool {
-    let (ny, x, y) = (slice.len() / nx, index % nx, index / nx);
-    let near = [(y, x.saturating_sub(1)), (y, (x + 1).min(nx - 1)), (y.saturating_sub(1), x), ((y + 1).min(ny - 1), x)];
-    near.into_iter().all(|(y, x)| slice[y * nx + x] == slice[index])
+/// Whether most of a slice's patches are found elsewhere in it, to the last digit, but for those of one value: noise does not
+/// repeat itself, a pattern that was drawn does, even in a part of the slice.
+fn repeats(slice: &ArrayView2<f32>) -> bool {
+    let patches = slice.windows([REPEATED, REPEATED]).into_iter();
+    let digits = patches.filter(|patch| patch.iter().any(|value| *value != patch[[0, 0]])).map(|patch| {
+        let mut hasher = DefaultHasher::new();
+        patch.iter().for_each(|value| (value + 0.0).to_bits().hash(&mut hasher));
+        hasher.finish()
+    });
+    let mut digits: Vec<u64> = digits.collect();
+    digits.sort_unstable();
+    let once = digits.chunk_by(|a, b| a == b).filter(|alike| alike.len() == 1).count();
+    2 * once < digits.len()
 }

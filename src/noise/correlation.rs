@@ -16,6 +16,8 @@ const PITCH: usize = 16;
 /// Of the quietest blocks those that are even are taken: as many as this part of all, and so many at least.
 const QUIET: f64 = 0.15;
 const FEWEST: usize = 4;
+/// And how much more variance than the last of these may have.
+const ALIKE: f64 = 1.4;
 /// Blocks that are looked at for them, at least: else the quieter half.
 const LOOKED_AT: usize = 64;
 /// And at most: by then every correlation is known to about 2 in 1000.
@@ -111,9 +113,9 @@ impl Correlation {
             .filter(|(_, block)| is_even(block))
             .take(wanted)
             .collect();
-        if blocks.len() < FEWEST {
-            return None;
-        }
+        // As quiet as the quietest, but for chance: what is not may hold what is not even seen as an edge.
+        let most = ALIKE * blocks.get(FEWEST - 1)?.0;
+        let blocks: Vec<_> = blocks.into_iter().take_while(|(variance, _)| *variance <= most).collect();
         // Over all pairs, divided by the same number whatever the displacement: so no power comes out below 0.
         let sum = |[dy, dx]: [isize; 2]| -> f64 {
             let (left, right) = (dx.max(0) as usize, (-dx).max(0) as usize);
