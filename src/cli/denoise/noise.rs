@@ -46,7 +46,9 @@ impl Told<'_> {
                 let Some(found) = Correlation::of_image(&self.noisy.values.view()) else {
                     if noise::level(&self.noisy.values.view()) > 0.0 {
                         let (what, then) = ("too few places of 32 × 32 pixels hold noise only", "to say it, give");
-                        notes.push(format!("{what}, so it is taken for white; {then} --spectrum a file with its power spectrum"));
+                        notes.push(format!(
+                            "{what}, so it is taken for white; {then} --spectrum a file with its power spectrum"
+                        ));
                     }
                     return Ok(Correlation::white());
                 };
