@@ -198,9 +198,7 @@ fn a_regular_pattern_is_no_noise() {
                 let after =
                     rms(&quiet(&Device::cpu(), name, Model::Gaussian, &noisy, &Sigma::Flat(level as f32)), &truth);
                 println!("{what} σ {sigma} {name}: {:.3} of the noise is left", after / before);
-                // Training showed the network no patterns of single pixels.
-                let most = if name == &"net" { 1.35 } else { 1.02 };
-                if after > most * before {
+                if after > 1.02 * before {
                     worse.push(format!("{what} σ {sigma} {name}: {:.3}", after / before));
                 }
             }
@@ -241,21 +239,21 @@ fn an_offset_costs_its_digits_only() {
     }
 }
 
-/// One of five slices has other values, or another noise as well: what its neighbours lose of theirs is what they lose alone.
+/// One of three slices has other values, or another noise as well: what its neighbours lose of theirs is what they lose alone.
 #[test]
 fn a_slice_unlike_its_neighbours_lends_them_nothing() {
     let (truth, sigma, device) = (head(), 0.04_f32, Device::cpu());
-    let slices: Vec<Array3<f32>> = (0..5).map(|seed| with_noise(&truth, f64::from(sigma), 20 + seed)).collect();
-    for (values, noise) in [(2.0, 2.0), (300.0, 300.0), (300.0, 1.0), (1.0, 300.0), (1e-3, 1e-3)] {
-        let unlike = &truth * values + (&slices[2] - &truth) * noise;
-        let parts = [&slices[0], &slices[1], &unlike, &slices[3], &slices[4]].map(|slice| slice.view());
+    let slices: Vec<Array3<f32>> = (0..3).map(|seed| with_noise(&truth, f64::from(sigma), 20 + seed)).collect();
+    for (values, noise) in [(2.0, 2.0), (300.0, 300.0), (300.0, 1.0), (1.0, 300.0)] {
+        let unlike = &truth * values + (&slices[1] - &truth) * noise;
+        let parts = [&slices[0], &unlike, &slices[2]].map(|slice| slice.view());
         let stack = ndarray::concatenate(ndarray::Axis(0), &parts).unwrap();
-        let sigmas = (0..5).flat_map(|z| vec![if z == 2 { sigma * noise } else { sigma }; SIZE * SIZE]);
-        let sigmas = Sigma::Map(device.upload(&[5 * SIZE, SIZE], sigmas.collect::<Vec<f32>>()).unwrap());
-        for (name, depth) in [("bm3d", 1), ("bm3d", 2), ("nlm", 2)] {
+        let sigmas = (0..3).flat_map(|z| vec![if z == 1 { sigma * noise } else { sigma }; SIZE * SIZE]);
+        let sigmas = Sigma::Map(device.upload(&[3 * SIZE, SIZE], sigmas.collect::<Vec<f32>>()).unwrap());
+        for (name, depth) in [("bm3d", 1), ("nlm", 1)] {
             let together = asked(&device, name, Options { depth, ..Options::default() }, &stack, &sigmas);
-            for z in 0..5 {
-                let (values, noise) = if z == 2 { (values, noise) } else { (1.0, 1.0) };
+            for z in 0..3 {
+                let (values, noise) = if z == 1 { (values, noise) } else { (1.0, 1.0) };
                 let slice = together.slice(s![z..z + 1, .., ..]).to_owned();
                 let left = rms(&slice, &(&truth * values)) / f64::from(sigma * noise);
                 let alone = quiet(

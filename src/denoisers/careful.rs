@@ -20,6 +20,10 @@ use crate::{
 const HALVINGS: i32 = 4;
 /// What a trusted method may take off, over ‖σ‖²: of noise alone it is 1 at most, but for chance and a σ that was found 5 % low.
 const TRUSTED: f64 = 1.1;
+/// Pixels to the right or below after which a pattern is looked for in it, farther than noise is shared: these hold multiples of all
+/// periods up to six. And the part of it that a pattern makes.
+const REPEATS: std::ops::RangeInclusive<usize> = 4..=12;
+const PATTERN: f64 = 0.3;
 /// ε over σ.
 const PROBE: f64 = 0.1;
 const SEED: u64 = 0x5u64 << 32;
@@ -41,7 +45,7 @@ impl<D: Denoiser, F: Fn(f32) -> D> Careful<D, F> {
         Self { make, strength, method, trusted: 0.0 }
     }
 
-    /// Believed where it takes off no more than noise: for a method that takes long and is seldom wrong.
+    /// Believed where what it takes off is like noise: for a method that takes long and is seldom wrong.
     #[must_use]
     pub fn trusted(self) -> Self {
         Self { trusted: TRUSTED, ..self }
@@ -77,7 +81,7 @@ impl<D: Denoiser, F: Fn(f32) -> D + Send + Sync> Denoiser for Careful<D, F> {
             let square = |index: usize| f64::from(each[index % each.len()]).powi(2);
             let squares: Vec<f64> = (0..size).map(square).collect();
             let most = self.trusted * squares.iter().sum::<f64>();
-            if let Some(quiet) = quiet.filter(|quiet| distance(quiet, values) <= most) {
+            if let Some(quiet) = quiet.filter(|quiet| is_like_noise(values, quiet, nx, most)) {
                 found.extend_from_slice(quiet);
                 believed += 1;
                 continue;
@@ -139,6 +143,17 @@ impl<D: Denoiser, F: Fn(f32) -> D> Careful<D, F> {
         }
         Ok(best.1)
     }
+}
+
+/// Whether what was taken off is noise, as far as one sees: not more than there is, and no pattern. Where r = p − αn, with structure p
+/// that is no noise, leaves an image worse, p² > 2α − α²: so more is taken off than noise, or most of it is structure.
+fn is_like_noise(values: &[f32], quiet: &[f32], nx: usize, most: f64) -> bool {
+    let taken: Vec<f32> = values.iter().zip(quiet).map(|(value, quiet)| value - quiet).collect();
+    let size: f64 = taken.iter().map(|value| f64::from(*value).powi(2)).sum();
+    let shared = |apart: usize| -> f64 {
+        taken.iter().zip(taken.iter().skip(apart)).map(|(a, b)| f64::from(a * b)).sum::<f64>().abs()
+    };
+    size <= most && REPEATS.flat_map(|apart| [apart, apart * nx]).all(|apart| shared(apart) <= PATTERN * size)
 }
 
 /// ‖a − b‖².

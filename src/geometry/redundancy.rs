@@ -12,8 +12,9 @@
 //! - `one` is what a view stands for on a full turn: half the gap to either neighbour.
 //! - p rises smoothly from 0, where both s and −s lie on the detector, to 1 where only one of them does (a detector to one
 //!   side: Cho et al. 1996, Med. Phys. 23, 857; Wang 2002, Med. Phys. 29, 1634).
-//! - m = c(β) c(β′) is 0 where only one of the two views was measured: the shorter side then has nobody to stand in for it, and
-//!   what lies beyond it is air, or what the recipe takes it to be. A full turn has m = 1, a half turn 0.
+//! - m is 0 where only one of the two views was measured, and rises to 1 away from the ends of the arcs: the shorter side then has
+//!   nobody to stand in for it, and what lies beyond it is air, or what the recipe takes it to be. A full turn has m = 1, a half
+//!   turn 0.
 //!
 //! What no view measured goes to the rays beside it, over as many degrees as are missing and most to the nearest, so that the
 //! whole always counts 2π: values keep their scale, and an arc a degree longer changes the image a little.
@@ -26,7 +27,7 @@ use super::{Circular, Geometry, Shape};
 
 mod circle;
 
-use circle::{Circle, Confidences, common, fill, missing_of, smooth, wrap};
+use circle::{Circle, Table, common, fill, missing_of, smooth, wrap};
 
 /// What the rays of a scan stand for.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,21 +105,22 @@ pub fn redundancy(geometry: &Geometry, circular: &Circular) -> Redundancy {
     let one = &turn.cells;
     let count = geometry.columns;
     if half_turn.is_none() && !turn.holes.is_empty() {
-        let confidence = turn.confidences();
+        let confidence = Table::of(|angle| turn.confidence(angle));
         let mut rays = shared_by_fans(&turn, &confidence, &columns.gammas);
         if columns.single.iter().any(|(p, _)| *p > 0.0) {
+            let presence = Table::of(|angle| turn.presence(angle));
             rays.par_chunks_exact_mut(count).enumerate().for_each(|(view, line)| {
                 let (beta, one) = (turn.folded[view], one[view]);
-                let own = confidence.at(beta);
+                let own = presence.at(beta);
                 for ((share, gamma), single) in line.iter_mut().zip(&columns.gammas).zip(&columns.single) {
-                    *share = mix(*single, own * confidence.at(beta + PI - 2.0 * gamma), *share, one);
+                    *share = mix(*single, own * presence.at(beta + PI - 2.0 * gamma), *share, one);
                 }
             });
         }
         return made(vec![1.0; one.len()], rays);
     }
     let both = half_turn.as_ref().map_or_else(|| one.iter().map(|one| one / 2.0).collect(), Circle::measure);
-    let mutual = |angle: &f64| turn.confidence(*angle) * turn.confidence(wrap(angle + PI, TAU));
+    let mutual = |angle: &f64| turn.presence(*angle) * turn.presence(wrap(angle + PI, TAU));
     let mutual: Vec<f64> = turn.folded.iter().map(mutual).collect();
     let most = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
     if most(&mut columns.single.iter().map(|single| single.0)) * most(&mut mutual.iter().copied()) == 0.0 {
@@ -144,7 +146,7 @@ fn mix((p, long): (f64, bool), m: f64, both: f64, one: f64) -> f64 {
 }
 
 /// `both` of every (view, column) of a fan whose views leave holes in the turn.
-fn shared_by_fans(turn: &Circle, confidence: &Confidences, gammas: &[f64]) -> Vec<f64> {
+fn shared_by_fans(turn: &Circle, confidence: &Table, gammas: &[f64]) -> Vec<f64> {
     let columns = gammas.len();
     let mut shares = shares(turn, confidence, gammas);
     let sums = column_sums(&shares, columns);
@@ -170,7 +172,7 @@ fn column_sums(shares: &[f64], columns: usize) -> Vec<f64> {
 }
 
 /// The same before it is made to count a turn exactly, which sums over views do not.
-fn shares(turn: &Circle, confidence: &Confidences, gammas: &[f64]) -> Vec<f64> {
+fn shares(turn: &Circle, confidence: &Table, gammas: &[f64]) -> Vec<f64> {
     // Lines at |s|: seen from s at φ = β − |γ|, from −s at φ = β + |γ| + π.
     let holes: Vec<_> = gammas.iter().map(|gamma| common(&turn.holes, -gamma.abs(), gamma.abs() + PI)).collect();
     let whole = holes.iter().all(Vec::is_empty);

@@ -40,10 +40,16 @@ pub(super) struct Circle {
     pub(super) directions: usize,
 }
 
-/// c of a circle's views ([`Circle::confidence`]) as a table, fine beside any step between views: it is asked for every ray.
-pub(super) struct Confidences(Vec<f64>);
+/// A function of the angle as a table, fine beside any step between views: it is asked for every ray.
+pub(super) struct Table(Vec<f64>);
 
-impl Confidences {
+impl Table {
+    pub(super) fn of(function: impl Fn(f64) -> f64) -> Self {
+        const SAMPLES: usize = 1 << 14;
+        let at = |i: usize| function(wrap(i as f64 / SAMPLES as f64 * TAU, TAU));
+        Self((0..=SAMPLES).map(at).collect())
+    }
+
     /// At an angle of −1 turn or more.
     pub(super) fn at(&self, angle: f64) -> f64 {
         let samples = self.0.len() - 1;
@@ -96,19 +102,22 @@ impl Circle {
 
     /// c of the views' arcs at `angle`: 0 in a hole, 1 far from any.
     pub(super) fn confidence(&self, angle: f64) -> f64 {
+        self.depth(angle, |_| TAPER)
+    }
+
+    /// The same, but 1 from as far on as the hole is wide: a narrow hole concerns few views.
+    pub(super) fn presence(&self, angle: f64) -> f64 {
+        self.depth(angle, |length| TAPER.min(length))
+    }
+
+    /// How far `angle` is from the holes, each with a taper of its own, from 0 to 1.
+    fn depth(&self, angle: f64, taper: impl Fn(f64) -> f64) -> f64 {
         let depth = |&(start, length): &Arc| {
             let before = wrap(start - angle, self.period);
             let after = wrap(angle - start, self.period) - length;
-            before.min(after.max(0.0))
+            before.min(after.max(0.0)) / taper(length)
         };
-        smooth(self.holes.iter().map(depth).fold(TAPER, f64::min) / TAPER)
-    }
-
-    /// c all round.
-    pub(super) fn confidences(&self) -> Confidences {
-        const SAMPLES: usize = 1 << 14;
-        let at = |i: usize| self.confidence(wrap(i as f64 / SAMPLES as f64 * TAU, TAU));
-        Confidences((0..=SAMPLES).map(at).collect())
+        smooth(self.holes.iter().map(depth).fold(1.0, f64::min))
     }
 
     /// Angles that were not measured in all.
