@@ -170,7 +170,7 @@ fn a_network_does_not_mind_an_offset() {
 
 /// A chessboard, a half-tone, dots, two kinds of stripes; and a chessboard in a disc with air about it.
 fn patterns() -> [(&'static str, Array3<f32>); 6] {
-    let every = |n: usize| move |y: f32, x: f32| y as usize % n == 0 && x as usize % n == 0;
+    let every = |n: usize| move |y: f32, x: f32| (y as usize).is_multiple_of(n) && (x as usize).is_multiple_of(n);
     let lit = |lit: bool| f32::from(u8::from(lit));
     let disc = |y: f32, x: f32| if (y - 48.0).hypot(x - 48.0) < 35.0 { 0.25 + 0.5 * ((x + y) % 2.0) } else { 0.0 };
     [

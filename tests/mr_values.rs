@@ -418,7 +418,8 @@ fn the_usual_strength_of_low_rank_is_near_the_best() {
             };
             let scan = object.noisy(frame as u64, decibels, kept);
             let Encoding::Cartesian(mask) = scan.encoding else { panic!("a mask") };
-            (samples.push(scan.samples), masks.extend(mask));
+            samples.push(scan.samples);
+            masks.extend(mask);
         }
         let views: Vec<_> = samples.iter().map(|samples| samples.view()).collect();
         let mut scan = KSpace::cartesian(ndarray::concatenate(Axis(0), &views).unwrap()).unwrap();

@@ -89,7 +89,11 @@ impl Tuning {
             rounds,
             steps: count(STEPS),
             close: ((CLOSE * rays).round() as usize).max(LEAST).min(rounds),
-            start: if streaks > 1.0 { ("tv", Some(START.max((START_FOR_A_PIXEL * columns as f64) as usize))) } else { ("pwls", None) },
+            start: if streaks > 1.0 {
+                ("tv", Some(START.max((START_FOR_A_PIXEL * columns as f64) as usize)))
+            } else {
+                ("pwls", None)
+            },
             share: (1.0 / (1.0 + streaks)) as f32,
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! A cell that reads no less than its open beam in every view, between cells in shadow, does not see the object. A cell that always
 //! reads the same counts no photons if its neighbours fluctuate, wherever it is: near the axis of a round object nothing else tells.
-//! Their noise is the median size of fourth differences ([`super::photon`]), along the views and along the row, of
+//! Their noise is the median size of fourth differences (`photon.rs`), along the views and along the row, of
 //! the two the lesser: so little of the object is in both.
 
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
