@@ -133,9 +133,9 @@ pub fn fill(samples: ArrayView4<Complex32>, mask: &Mask, options: &MrOptions) ->
 
 /// What an estimate is multiplied by, of a kernel that explains such a part of the signal where it was calibrated, if only `as_expected`
 /// of the estimates' energy is as it should be. A kernel that explains all holds for any object, and is right wherever it is applied; one
-/// that does not has learnt what the object's middle looks like, and edges are other.
+/// that does not has learnt what the object's middle looks like, and edges are other. Powers by trial.
 fn trust(explained: f64, as_expected: f64) -> f64 {
-    explained.max(0.0).sqrt() * as_expected.powf(2.0 * (1.0 - explained))
+    explained.max(0.0).powi(2) * as_expected.powf(2.0 * (1.0 - explained))
 }
 
 /// The box that holds every sample, along z, y, x.
@@ -211,7 +211,8 @@ fn reach(mask: &Mask, missing: &[[usize; 3]], region: &[usize; 3]) -> [usize; 3]
         }
         let wider = [0, 1, 2].map(|axis| match read_out[axis] || mask.shape[axis] == 1 {
             true => reach[axis],
-            false => (reach[axis] + 1).min(largest(axis).max(reach[axis])),
+            // Wide patches have few positions in the calibration region, and learn these by heart.
+            false => (reach[axis] + 1).min((region[axis].saturating_sub(1) / 4).min(MOST).max(reach[axis])),
         });
         let points: usize = wider.iter().map(|reach| 2 * reach + 1).product();
         if wider == reach || points > Pattern::BITS as usize {
