@@ -2,11 +2,9 @@
 //! the number of iterations that regularises. Bounds are applied to the last image.
 
 use super::{
-    Iterative, Recipe, Reconstruction,
-    classical::{self, Resting},
-    finer,
+    Iterative, Recipe, Reconstruction, classical, finer,
     iteration::Enough,
-    left_out,
+    left_out::{self, Ending},
     options::Options,
 };
 use crate::{device::Device, error::Result, geometry::Grid, monitor::Monitor, scan::Scan, solvers::ConjugateGradient};
@@ -39,7 +37,6 @@ impl Cgls {
     fn on_pixels(&self, scan: Scan, grid: &Grid, device: &Device, monitor: &Monitor) -> Result<Reconstruction> {
         let options = &self.0;
         let trust = monitor.step("noise", 1, || classical::trust(&scan, options.photons))?;
-        let views = scan.geometry.views.len();
         let solver = |seen: &[usize]| {
             monitor.step("plan", 1, || {
                 let (operator, data) = classical::rays(&scan, seen, grid, device)?;
@@ -47,22 +44,10 @@ impl Cgls {
                 ConjugateGradient::new(device, Box::new(operator), data, start, 0.0)
             })
         };
-        let every_view: Vec<usize> = (0..views).collect();
-        let mut all = solver(&every_view)?;
-        let mut notes = vec![trust.note];
-        let (values, note) = if options.iteration.count.is_some() {
-            options.iteration.run(&mut all, ENOUGH, grid.shape, monitor)?
-        } else {
-            let best = match trust.noise {
-                Some(_) => left_out::best(solver, (&scan, grid), (1, ENOUGH.most), (device, monitor))?,
-                None => None,
-            };
-            let mut resting = Resting::new(all, (&scan, grid), trust.weights, 1)?.at(best);
-            let (values, note) = options.iteration.run(&mut resting, ENOUGH, grid.shape, monitor)?;
-            notes.push(resting.note());
-            (values, note)
-        };
-        notes.push(note);
+        let mut notes = vec![trust.note.clone()];
+        let ending = Ending { enough: ENOUGH, every: 1, least_fall: None };
+        let (values, said) = left_out::iterate(solver, (&scan, grid), (options, trust), &ending, (device, monitor))?;
+        notes.extend(said);
         let values = values.mapv_into(|value| value.clamp(options.bounds.lower, options.bounds.upper));
         Ok(classical::finished("cgls", values, &scan, grid, notes))
     }

@@ -159,8 +159,8 @@ impl<S: Solver> Resting<S> {
     }
 
     /// Rests, too, once the sum falls by less than this part of itself from look to look.
-    pub fn unless_it_falls(self, least_fall: f64) -> Self {
-        Self { least_fall, ..self }
+    pub fn unless_it_falls(self, least_fall: Option<f64>) -> Self {
+        Self { least_fall: least_fall.unwrap_or(f64::NEG_INFINITY), ..self }
     }
 
     /// What came of it.

@@ -41,8 +41,8 @@ pub(super) fn reconstruct(
 ) -> Result<Reconstruction> {
     options.iteration.check(&scan.geometry, grid)?;
     unit::reconstruct(options, scan, |options, scan| {
-        let times = times(&scan.geometry, grid, FINEST);
-        on(times, &options_of(options, times, edges), scan, grid, iterate)
+        let times = times(&scan.geometry, grid, finest(&scan.geometry, grid));
+        on(times, edges, options, scan, grid, iterate)
     })
 }
 
@@ -55,15 +55,14 @@ pub(super) fn no_wider_than_cells(
     iterate: impl FnOnce(&Options, Scan, &Grid) -> Result<Reconstruction>,
 ) -> Result<Reconstruction> {
     options.iteration.check(&scan.geometry, grid)?;
-    // As many times as pixels are begun cells wide.
-    let wide = 1.0 / (width(grid) / cell(&scan.geometry) - 1e-9).ceil().max(1.0);
-    let times = times(&scan.geometry, grid, wide * width(grid) / cell(&scan.geometry));
-    on(times, &options_of(options, times, 0), scan, grid, iterate)
+    let most = (width(grid) / cell(&scan.geometry) - 1e-9).ceil();
+    on(times(&scan.geometry, grid, most), 0, options, scan, grid, iterate)
 }
 
 /// Iterates on pixels so many times finer.
 fn on(
     times: usize,
+    edges: i32,
     options: &Options,
     scan: Scan,
     grid: &Grid,
@@ -72,7 +71,7 @@ fn on(
     if times == 1 {
         return iterate(options, scan, grid);
     }
-    let mut made = iterate(options, scan, &finer(grid, times))?;
+    let mut made = iterate(&options_of(options, times, edges), scan, &finer(grid, times))?;
     made.image = Image { values: binned(&made.image.values, times), grid: *grid, ..made.image };
     made.notes.push(format!("iterated on pixels {times} times finer, of which the means were taken"));
     Ok(made)
@@ -97,10 +96,14 @@ pub(super) fn rays_of_cells(geometry: &Geometry, grid: &Grid) -> f64 {
     rays(geometry, grid) * cell(geometry).powi(2) / (height * width)
 }
 
-/// How many times finer, so that pixels are no narrower than `finest` of a cell.
-fn times(geometry: &Geometry, grid: &Grid, finest: f64) -> usize {
-    let finest = width(grid) / (finest * cell(geometry));
-    let times = (rays(geometry, grid) / RAYS).sqrt().ceil().min((1.0 + 1e-9) * finest).floor();
+/// How many times finer they may be.
+fn finest(geometry: &Geometry, grid: &Grid) -> f64 {
+    width(grid) / (FINEST * cell(geometry))
+}
+
+/// How many times finer, `most` at most.
+fn times(geometry: &Geometry, grid: &Grid, most: f64) -> usize {
+    let times = (rays(geometry, grid) / RAYS).sqrt().ceil().min((1.0 + 1e-9) * most).floor();
     // Neither numbers that are none nor a degenerate geometry ask for more.
     if times > 1.0 && times.is_finite() { times as usize } else { 1 }
 }
@@ -183,10 +186,11 @@ mod tests {
             (2000, 2.0 / 3.0, 128, 6),
             (720, 2.0, 256, 1),
         ] {
-            let found = times(&geometry(views, cell), &grid(size), FINEST);
+            let times = |grid: &Grid| times(&geometry(views, cell), grid, finest(&geometry(views, cell), grid));
+            let found = times(&grid(size));
             assert_eq!(found, expected, "{views} views of cells of {cell} mm, {size}²");
             // A recipe that begins with another's image asks again.
-            assert_eq!(times(&geometry(views, cell), &finer(&grid(size), found), FINEST), 1, "{views}, {cell}, {size}");
+            assert_eq!(times(&finer(&grid(size), found)), 1, "{views}, {cell}, {size}");
         }
     }
 

@@ -2,11 +2,9 @@
 //! `--subsets` makes it one of ordered subsets.
 
 use super::{
-    Iterative, Recipe, Reconstruction,
-    classical::{self, Resting},
-    finer,
+    Iterative, Recipe, Reconstruction, classical, finer,
     iteration::Enough,
-    left_out,
+    left_out::{self, Ending},
     options::Options,
 };
 use crate::{
@@ -60,29 +58,17 @@ pub fn simultaneous(
     let views = scan.geometry.views.len();
     let relaxation = relaxation * (FEW / count as f64).sqrt().min(1.0) as f32;
     let trust = trust(options, &scan, count, monitor)?;
-    let every_view: Vec<usize> = (0..views).collect();
-    let solver_of = |seen: &[usize]| solver(options, (&scan, grid), (device, monitor), (count, relaxation), seen);
-    let solver = solver_of(&every_view)?;
     let mut notes = vec![trust.note.clone(), format!("{count} subsets of {views} views, relaxation {relaxation:.3}")];
-    // A look costs a projection: with one subset, half an iteration.
-    let every = if count == 1 { 5 } else { 1 };
-    let (values, note) = if options.iteration.count.is_some() {
-        let mut solver = solver;
-        options.iteration.run(&mut solver, enough, grid.shape, monitor)?
-    } else {
-        let best = match trust.noise {
-            Some(_) => left_out::best(solver_of, (&scan, grid), (every, enough.most), (device, monitor))?,
-            None => None,
-        };
-        let mut resting = Resting::new(solver, (&scan, grid), trust.weights, every)?.at(best);
-        if f64::from(relaxation) * count as f64 >= CYCLE {
-            resting = resting.unless_it_falls(LEAST_FALL);
-        }
-        let (values, note) = options.iteration.run(&mut resting, enough, grid.shape, monitor)?;
-        notes.push(resting.note());
-        (values, note)
+    let cycles = f64::from(relaxation) * count as f64 >= CYCLE;
+    let ending = Ending {
+        enough,
+        // A look costs a projection: with one subset, half an iteration.
+        every: if count == 1 { 5 } else { 1 },
+        least_fall: cycles.then_some(LEAST_FALL),
     };
-    notes.push(note);
+    let solver = |seen: &[usize]| solver(options, (&scan, grid), (device, monitor), (count, relaxation), seen);
+    let (values, said) = left_out::iterate(solver, (&scan, grid), (options, trust), &ending, (device, monitor))?;
+    notes.extend(said);
     Ok(classical::finished(name, values, &scan, grid, notes))
 }
 

@@ -7,6 +7,8 @@
 //! neighbours a (Theil 1950; Sen 1968). Noise that neighbouring cells share is missed; rays through many edges pass for noise.
 //! Numbers k times as large have a law that says the same of them.
 
+use std::cmp::Ordering;
+
 use ndarray::{Array3, Axis};
 use rayon::prelude::*;
 
@@ -57,7 +59,10 @@ impl NoiseLaw {
         let group = |index: usize| {
             let [first, end] = [index, index + 1].map(|edge| edge * differences.len() / groups);
             let (lines, mut sizes): (Vec<f32>, Vec<f32>) = differences[first..end].iter().copied().unzip();
-            (f64::from(lines[lines.len() / 2]), 2.0 * (f64::from(median(&mut sizes)) / MEDIAN_SIZE).ln())
+            (
+                f64::from(lines[lines.len() / 2]),
+                2.0 * (f64::from(median(&mut sizes, f32::total_cmp)) / MEDIAN_SIZE).ln(),
+            )
         };
         // Numbers that are smooth to the last bit have no logarithm.
         let points: Vec<_> = (0..groups).map(group).filter(|(_, variance)| variance.is_finite()).collect();
@@ -69,10 +74,13 @@ impl NoiseLaw {
             others.map(|(other, found)| (found - variance) / (other - line)).collect()
         };
         let mut slopes: Vec<f64> = points.iter().enumerate().flat_map(slope).collect();
-        let growth =
-            if slopes.is_empty() { 0.0 } else { median(&mut slopes).clamp(0.0, STEEPEST / f64::from(largest)) };
+        let growth = if slopes.is_empty() {
+            0.0
+        } else {
+            median(&mut slopes, f64::total_cmp).clamp(0.0, STEEPEST / f64::from(largest))
+        };
         let mut opens: Vec<f64> = points.iter().map(|(line, variance)| variance - growth * line).collect();
-        Some(Self { open: median(&mut opens).exp(), growth })
+        Some(Self { open: median(&mut opens, f64::total_cmp).exp(), growth })
     }
 }
 
@@ -93,9 +101,9 @@ fn differences(projections: &Array3<f32>, largest: f32) -> Vec<(f32, f32)> {
 }
 
 /// The one in the middle, or above it.
-fn median<T: Copy + PartialOrd>(values: &mut [T]) -> T {
+fn median<T: Copy>(values: &mut [T], order: fn(&T, &T) -> Ordering) -> T {
     let middle = values.len() / 2;
-    *values.select_nth_unstable_by(middle, |a, b| a.partial_cmp(b).expect("numbers")).1
+    *values.select_nth_unstable_by(middle, order).1
 }
 
 #[cfg(test)]
